@@ -1,0 +1,71 @@
+"""Options that several verbs share: which rules, with which placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tocsin.errors import UsageError
+from tocsin.rules.documents import load_documents
+from tocsin.runs.cache import RuleCache, default_cache_dir
+from tocsin.runs.packs import resolve_rules
+from tocsin.runs.ruleset import RuleSet, load_rules, read_rule_files
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def rule_options(function: F) -> F:
+    """Add --rules, --packs and --config."""
+    for option in (
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="YAML file with placeholders: {Name: [values]}.",
+        ),
+        click.option("--packs", multiple=True, metavar="NAME", help="Add an installed pack to --rules (repeatable)."),
+        click.option(
+            "--rules",
+            multiple=True,
+            metavar="PATH",
+            help="File, folder, zip or pack to use instead of the installed packs (repeatable).",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def load(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, quiet: bool = False) -> RuleSet:
+    """Load the rules that the options name, with a bar on a terminal while they are compiled for the first time."""
+    files = read_rule_files(resolve_rules(rules, packs))
+    cache = RuleCache(default_cache_dir())
+    found = load_rules(files, read_placeholders(config), cache, (lambda done, total: None) if quiet else _bar)
+    if cache.problem:
+        click.echo(f"note: {cache.problem} [O002]", err=True)
+    return found
+
+
+def _bar(done: int, total: int) -> None:
+    stream = click.get_text_stream("stderr")
+    if stream.isatty() and done % 50 == 0:
+        width = 30 * done // max(1, total)
+        end = "\r\033[K" if done + 50 >= total else ""
+        stream.write(f"\rcompiling rules [{'#' * width:<30}] {100 * done // max(1, total)} %{end}")
+        stream.flush()
+
+
+def read_placeholders(config: Path | None) -> dict[str, list[str]]:
+    """Return the placeholders of a configuration file. Raises: UsageError U004 when it has another form."""
+    if config is None:
+        return {}
+    documents = load_documents(config.read_bytes(), str(config))
+    body = documents[0] if documents else {}
+    found = body.get("placeholders", {}) if isinstance(body, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(values, list) for values in found.values()):
+        raise UsageError("U004", f"{config}: expected 'placeholders' with a list of values for each name")
+    return {str(name): [str(value) for value in values] for name, values in found.items()}
+
+
+__all__ = ["load", "read_placeholders", "rule_options"]

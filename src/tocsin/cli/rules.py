@@ -1,0 +1,146 @@
+"""`tocsin rules`: add, list, check and show rules, and list the modifiers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from tocsin.cli.loading import load, read_placeholders, rule_options
+from tocsin.errors import TocsinError, UsageError
+from tocsin.findings.text import safe_text
+from tocsin.plans.explain import outline
+from tocsin.plans.expr import Plan
+from tocsin.rules.condition import write_condition
+from tocsin.rules.documents import place
+from tocsin.rules.lint import lint
+from tocsin.rules.logsource import visible_events, why_no_source
+from tocsin.rules.modifiers import MODIFIERS
+from tocsin.rules.parse import parse_text
+from tocsin.runs.packs import add_pack, installed_packs, resolve_rules
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+
+EXIT_REJECTED = 4
+
+
+@click.group()
+def rules() -> None:
+    """Add, list, check and show rules."""
+
+
+@rules.command()
+@click.argument("source", metavar="PATH|URL")
+@click.option("--name", default="", help="Name of the pack [default: from PATH or URL].")
+def add(source: str, name: str) -> int:
+    """Install rules from a folder, a zip or an https address as a pack that every scan uses."""
+    pack, files = add_pack(source, name)
+    found = load_rules(files, {})
+    click.echo(f"added pack {pack.name!r}: {_counts(found)}")
+    click.echo(f"stored in {pack.path}")
+    return 0
+
+
+def _counts(found: RuleSet) -> str:
+    outcomes = Counter(item.outcome for item in found.rejected)
+    return f"{len(found.plans)} rules compiled, {outcomes['unsupported']} unsupported, {outcomes['invalid']} invalid"
+
+
+@rules.command(name="list")
+@rule_options
+def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
+    """List the rules by level and title; those that cannot be used come last, with the reason."""
+    found = load(rules, packs, config)
+    for plan in sorted(
+        found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)
+    ):
+        meta = plan.meta
+        click.echo(safe_text(f"{meta.level:<13} {plan.logsource!s:<44} {meta.title}  {meta.id}"))
+    for item in found.rejected:
+        click.echo(safe_text(f"{item.outcome:<13} {item.note.title or item.note.path}: {item.note.reason}"))
+    click.echo(_counts(found))
+    if not (rules or packs):
+        click.echo("packs: " + ", ".join(pack.name for pack in installed_packs()))
+    return 0
+
+
+@rules.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders."
+)
+def check(paths: tuple[str, ...], config: Path | None) -> int:
+    """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
+    files = read_rule_files(resolve_rules(paths, ()))
+    found = load_rules(files, read_placeholders(config))
+    for item in found.rejected:
+        _echo(f"{item.outcome}: {item.message}")
+    warnings = [warning for file in files for warning in _warnings(file)]
+    for warning in warnings:
+        _echo(f"warning: {warning.render()}")
+    click.echo(f"{_counts(found)}, {len(warnings)} warnings")
+    return EXIT_REJECTED if found.rejected else 0
+
+
+def _warnings(file: RuleFile) -> list[TocsinError]:
+    found: list[TocsinError] = []
+    for index, (_, parsed) in enumerate(parse_text(file.text, file.label)):
+        if not isinstance(parsed, TocsinError):
+            try:
+                found += [place(warning, file.text, file.label, index) for warning in lint(parsed)]
+            except TocsinError:
+                continue  # the condition is wrong, which the outcome says already
+    return found
+
+
+def _echo(text: str) -> None:
+    click.echo("\n".join(safe_text(line) for line in text.splitlines()) + "\n")
+
+
+@rules.command()
+@click.argument("rule_id", metavar="ID")
+@rule_options
+def show(rule_id: str, rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
+    """Show a rule: what it is, its condition after filters and placeholders, and the events that it can see."""
+    for line in describe(find_plan(load(rules, packs, config), rule_id)):
+        click.echo(safe_text(line))
+    return 0
+
+
+def find_plan(found: RuleSet, wanted: str) -> Plan:
+    """Return the plan with an id, name or title. Raises: UsageError U001 when there is none, or why it was rejected."""
+    for plan in found.plans:
+        if wanted in (plan.meta.id, plan.meta.name, plan.meta.title, plan.meta.path):
+            return plan
+    for item in found.rejected:
+        if wanted in (item.note.id, item.note.title, item.note.path):
+            raise UsageError("U001", f"rule {wanted} is {item.outcome}: {item.note.reason}")
+    raise UsageError("U001", f"no such rule: {wanted}", hint="'tocsin rules list' shows ids; --rules names other rules")
+
+
+def describe(plan: Plan) -> list[str]:
+    """Return the lines of `rules show`."""
+    meta = plan.meta
+    lines = [meta.title, f"id          {meta.id}", f"level       {meta.level}   status {meta.status or 'none'}"]
+    lines += [f"author      {meta.author}"] if meta.author else []
+    lines += [f"tags        {', '.join(meta.tags)}"] if meta.tags else []
+    lines += [f"path        {meta.path}", f"logsource   {plan.logsource}"]
+    lines += ["", *meta.description.splitlines()] if meta.description else []
+    lines += ["", f"condition   {write_condition(plan.condition)}"]
+    for name, expr in plan.selections.items():
+        lines += [f"  {name}:", *(f"    {line}" for line in outline(expr))]
+    lines += ["", "sees"]
+    reason = why_no_source(plan.logsource)
+    lines += [f"  nothing: {reason}"] if reason else [f"  {event}" for event in visible_events(plan.logsource)]
+    return lines
+
+
+@rules.command()
+def modifiers() -> int:
+    """List the modifiers that rules may use."""
+    for modifier in MODIFIERS.values():
+        click.echo(f"{modifier.name:<13} {modifier.summary}")
+    return 0
+
+
+__all__ = ["describe", "find_plan", "rules"]

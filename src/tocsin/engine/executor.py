@@ -1,0 +1,182 @@
+"""The fast engine: distinct values are looked up once, rows without a witness are never evaluated.
+
+For a batch: (1) each distinct value of each column becomes a cell, which knows the rules that it makes candidates; (2) rows
+in which some cell has candidates are found by table look-up over the codes; (3) such a row is evaluated once for each
+distinct combination of cells, and the answer is remembered. Every cache is bounded and changes no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.engine.cells import Cell
+from tocsin.engine.columns import view_column
+from tocsin.engine.interface import Fault, Match, Matches
+from tocsin.engine.prefilter import FieldFilter
+from tocsin.engine.tests import RowTest, compile_expr
+from tocsin.errors import RegexTimeout
+from tocsin.events import EventBatch, Gate
+from tocsin.plans.expr import Atom, Not, Plan
+from tocsin.plans.gates import GatePlan, ViewPlan, plan_gate
+from tocsin.plans.witness import find_witness
+
+CACHE_BYTES: Final = 16 << 20
+"""Text that the cells of one view may hold before they are forgotten, in bytes."""
+_CELL_BYTES: Final = 400
+_ANSWERS: Final = 50_000
+Answer = tuple[tuple[int, ...], tuple[tuple[int, RegexTimeout], ...]]
+
+
+class FastEngine:
+    """Evaluates a rule set gate by gate; the program of a gate is made when its first batch comes."""
+
+    def __init__(self, plans: Sequence[Plan], extra_fields: tuple[str, ...] = ()) -> None:
+        self._plans = plans
+        self._extra_fields = extra_fields
+        self._gates: dict[Gate, tuple[GatePlan, list[_ViewProgram]]] = {}
+
+    def gate_plan(self, gate: Gate) -> GatePlan:
+        """Return what the rules want of a gate."""
+        return self._gate(gate)[0]
+
+    def _gate(self, gate: Gate) -> tuple[GatePlan, list[_ViewProgram]]:
+        found = self._gates.get(gate)
+        if found is None:
+            plan = plan_gate(gate, self._plans, self._extra_fields)
+            found = self._gates[gate] = (plan, [_ViewProgram(view) for view in plan.views])
+        return found
+
+    def match(self, batch: EventBatch) -> Matches:
+        """Return the rows that each rule matches, sorted by row and rule."""
+        answer = Matches()
+        for number, program in enumerate(self._gate(batch.gate)[1]):
+            program.run(batch, number, answer)
+        answer.found.sort()
+        return answer
+
+
+class _ViewProgram:
+    """The compiled rules of one view of a gate, with its caches."""
+
+    def __init__(self, view: ViewPlan) -> None:
+        self.view = view
+        self.fields = view.fields
+        index = {name: at for at, name in enumerate(self.fields)}
+        self.numbers = [rule.number for rule in view.rules]
+        self.tests: list[RowTest | None] = [None] * len(view.rules)
+        self.index = index
+        self.always = 0
+        self.filters = self._filters()
+        self.forget()
+
+    def _filters(self) -> list[FieldFilter]:
+        found: dict[str, list[tuple[Atom | Not, int]]] = {name: [] for name in self.fields}
+        for bit, rule in enumerate(self.view.rules):
+            witness = find_witness(rule.expr)
+            if witness is None:
+                self.always |= 1 << bit
+                continue
+            for atom in witness.atoms:
+                field = atom.field if isinstance(atom, Atom) else atom.part.field  # type: ignore[union-attr]
+                found[field].append((atom, 1 << bit))
+        return [FieldFilter(witnesses) for witnesses in found.values()]
+
+    def forget(self) -> None:
+        """Drop every remembered value and answer."""
+        self.cells: list[dict[str | None, Cell]] = [{} for _ in self.fields]
+        self.answers: dict[tuple[int, ...], Answer] = {}
+        self.size_bytes = 0
+        self.next_number = 0
+
+    def run(self, batch: EventBatch, view: int, answer: Matches) -> None:
+        """Add the matches of a batch to the answer."""
+        if self.size_bytes > CACHE_BYTES or len(self.answers) > _ANSWERS:
+            self.forget()
+        tables, codes = self._look_up(batch)
+        rows = self._candidate_rows(batch.rows, tables, codes)
+        if not len(rows):
+            return
+        picked = [codes_of[rows].tolist() for codes_of in codes]
+        cells = [map(table.__getitem__, column) for table, column in zip(tables, picked, strict=True)]
+        for row, combination in zip(
+            rows.tolist(), zip(*cells, strict=True) if cells else [()] * len(rows), strict=True
+        ):
+            found, faults = self._answer(combination)
+            answer.found.extend(Match(row, number, view) for number in found)
+            answer.faults.extend(Fault(row, number, error) for number, error in faults)
+
+    def _look_up(self, batch: EventBatch) -> tuple[list[list[Cell]], list[npt.NDArray[np.int32]]]:
+        """Return, for each field, the cells of its distinct values and each row's code; the last cell is "absent"."""
+        tables, codes = [], []
+        for at, name in enumerate(self.fields):
+            column = view_column(batch, self.view.view, name)
+            if column is None:
+                tables.append([self._cell(at, None)])
+                codes.append(np.zeros(batch.rows, np.int32))
+                continue
+            known = self.cells[at]
+            values = column.dictionary.to_pylist()
+            table = [known.get(value) or self._cell(at, value) for value in values]
+            table.append(self._cell(at, None))
+            tables.append(table)
+            codes.append(column.indices.fill_null(len(values)).to_numpy(zero_copy_only=False))
+        return tables, codes
+
+    def _cell(self, at: int, value: str | None) -> Cell:
+        known = self.cells[at]
+        cell = known.get(value)
+        if cell is None:
+            cell = known[value] = Cell(value, self.next_number)
+            cell.mask = self.filters[at].mask(cell)
+            self.next_number += 1
+            self.size_bytes += _CELL_BYTES + 3 * len(value or "")
+        return cell
+
+    def _candidate_rows(
+        self, rows: int, tables: list[list[Cell]], codes: list[npt.NDArray[np.int32]]
+    ) -> npt.NDArray[np.int64]:
+        if self.always:
+            return np.arange(rows)
+        hot = np.zeros(rows, bool)
+        for table, column in zip(tables, codes, strict=True):
+            flags = np.fromiter((cell.mask != 0 for cell in table), bool, len(table))
+            if flags.any():
+                hot |= flags[column]
+        return np.flatnonzero(hot)
+
+    def _answer(self, row: tuple[Cell, ...]) -> Answer:
+        key = tuple([cell.number for cell in row])
+        answer = self.answers.get(key)
+        if answer is None:
+            answer = self.answers[key] = self._evaluate(row)
+        return answer
+
+    def _evaluate(self, row: tuple[Cell, ...]) -> Answer:
+        mask = self.always
+        for cell in row:
+            mask |= cell.mask
+        found: list[int] = []
+        faults: list[tuple[int, RegexTimeout]] = []
+        while mask:
+            low = mask & -mask
+            bit = low.bit_length() - 1
+            mask ^= low
+            try:
+                if self._test(bit)(row):
+                    found.append(self.numbers[bit])
+            except RegexTimeout as error:
+                faults.append((self.numbers[bit], error))
+        return tuple(found), tuple(faults)
+
+    def _test(self, bit: int) -> RowTest:
+        test = self.tests[bit]
+        if test is None:
+            test = self.tests[bit] = compile_expr(self.view.rules[bit].expr, self.index)
+        return test
+
+
+__all__ = ["CACHE_BYTES", "FastEngine"]

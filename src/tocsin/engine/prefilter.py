@@ -1,0 +1,121 @@
+"""Which rules a distinct value makes candidates: all witnesses of one field, asked at once.
+
+Exact texts and last path components are dictionary look-ups, literals inside are one scan by Hyperscan, everything else is
+asked one by one. A prefilter may over-approximate, never miss: the rules themselves decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import hyperscan
+
+from tocsin.engine.cells import Cell
+from tocsin.engine.tests import CellTest, cell_test
+from tocsin.errors import RegexTimeout
+from tocsin.plans.expr import Atom, Glob, Not
+from tocsin.plans.witness import longest_literal
+from tocsin.rules.pattern import ANY, Pattern
+
+_FEW: Final = 4
+
+
+class FieldFilter:
+    """The witnesses of one field. `mask(cell)` is the set of rules that its value makes candidates, one bit a rule."""
+
+    def __init__(self, witnesses: Iterable[tuple[Atom | Not, int]]) -> None:
+        self._exact: dict[str, int] = {}
+        self._tails: dict[str, int] = {}
+        self._needles: dict[str, int] = {}
+        self._direct: list[tuple[CellTest, int]] = []
+        for witness, mask in witnesses:
+            self._add(witness, mask)
+        self._scan = _Scanner(self._needles)
+
+    def _add(self, witness: Atom | Not, mask: int) -> None:
+        if isinstance(witness, Not):
+            test = cell_test(witness.part) if isinstance(witness.part, Atom) else None
+            if test is None:
+                raise TypeError(witness)
+            self._direct.append((lambda cell: not test(cell), mask))
+            return
+        text = longest_literal(witness.test.pattern) if isinstance(witness.test, Glob) else ""
+        if not isinstance(witness.test, Glob) or not text:
+            self._direct.append((cell_test(witness), mask))
+            return
+        table, key = self._place(witness.test.pattern, text)
+        table[key] = table.get(key, 0) | mask
+
+    def _place(self, pattern: Pattern, text: str) -> tuple[dict[str, int], str]:
+        if all(isinstance(token, str) for token in pattern):
+            return self._exact, text
+        ending = len(pattern) == 2 and pattern[0] == ANY and isinstance(pattern[1], str)
+        if ending and text.startswith("\\") and text.count("\\") == 1:
+            return self._tails, text[1:]
+        return self._needles, text
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is no witness at all."""
+        return not (self._exact or self._tails or self._needles or self._direct)
+
+    def mask(self, cell: Cell) -> int:
+        """Return the candidates, one bit a rule."""
+        mask = 0
+        for fold in cell.folds:
+            mask |= self._exact.get(fold, 0)
+            if self._tails:
+                mask |= self._tails.get(fold.rpartition("\\")[2], 0)
+            if self._needles and fold:
+                mask |= self._scan.mask(fold)
+        for test, rules in self._direct:
+            try:
+                if test(cell):
+                    mask |= rules
+            except RegexTimeout:
+                mask |= rules
+        return mask
+
+
+class _Scanner:
+    """Many literals at once; few of them are cheaper to find one by one."""
+
+    def __init__(self, needles: dict[str, int]) -> None:
+        self._few = tuple(needles.items()) if len(needles) <= _FEW else ()
+        self._masks = list(needles.values())
+        self._hits: list[int] = []
+        self._database = _compile(list(needles)) if len(needles) > _FEW else None
+
+    def mask(self, fold: str) -> int:
+        mask = 0
+        if self._database is None:
+            for needle, rules in self._few:
+                if needle in fold:
+                    mask |= rules
+            return mask
+        hits = self._hits
+        hits.clear()
+        self._database.scan(fold.encode("utf-8", "replace"), match_event_handler=self._hit)
+        for number in hits:
+            mask |= self._masks[number]
+        return mask
+
+    def _hit(self, number: int, start: int, end: int, flags: int, context: object) -> None:
+        self._hits.append(number)
+
+
+def _compile(needles: list[str]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    count = len(needles)
+    database.compile(
+        expressions=[needle.encode() for needle in needles],
+        ids=list(range(count)),
+        elements=count,
+        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * count,
+        literal=True,
+    )
+    return database
+
+
+__all__ = ["FieldFilter"]

@@ -1,0 +1,42 @@
+"""One event, fully decoded: what a finding shows and what the reference matcher reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.events.gate import Gate
+from tocsin.events.values import find, walk_scalars
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event under the field names that rules use.
+
+    `fields` has Sigma's names (System's, EventData's, XML attributes joined with `_`); `original` is the event as read;
+    `text` the raw line of a text log, else empty; `time` RFC 3339 in UTC, empty when unknown; `record` the event record
+    id of EVTX, otherwise the 1-based line or row.
+    """
+
+    gate: Gate
+    fields: Mapping[str, Any]
+    original: Mapping[str, Any]
+    time: str = ""
+    host: str = ""
+    record: int = 0
+    text: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def find(self, name: str) -> tuple[bool, object]:
+        """Return whether a field is present, and its value (semantics 21)."""
+        return find(self.fields, name)
+
+    def values(self) -> Iterator[str]:
+        """Yield every value of the event, and the raw line of a text log: what keywords search (semantics 8)."""
+        yield from walk_scalars(self.fields)
+        if self.text:
+            yield self.text
+
+
+__all__ = ["Event"]

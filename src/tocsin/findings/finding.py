@@ -1,0 +1,57 @@
+"""A finding: one rule matched one event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class FoundRule(Struct, frozen=True):
+    """What a finding tells of its rule."""
+
+    id: str
+    title: str
+    level: str
+    status: str
+    tags: tuple[str, ...]
+    author: str
+    references: tuple[str, ...]
+    path: str
+
+
+class FoundLogsource(Struct, frozen=True):
+    """The logsource of the rule."""
+
+    product: str
+    category: str
+    service: str
+
+
+class FoundSource(Struct, frozen=True):
+    """Where the event was read: path (`archive!/member` inside an archive), format, record id or 1-based line."""
+
+    path: str
+    format: str
+    record: int
+
+
+class Finding(Struct, frozen=True):
+    """One finding, with the keys of its JSON form in their order.
+
+    `time` is RFC 3339 in UTC, empty when unknown; `event` is the event as read; `matched` tells selection -> field -> the
+    event's values that matched; `twin` that the event stood in for another (a Security 4688 for a Sysmon 1).
+    """
+
+    rule: FoundRule
+    time: str
+    host: str
+    logsource: FoundLogsource
+    telemetry: str
+    twin: bool
+    source: FoundSource
+    event: Any
+    matched: dict[str, dict[str, list[str]]]
+
+
+__all__ = ["Finding", "FoundLogsource", "FoundRule", "FoundSource"]

@@ -1,0 +1,53 @@
+"""Compile a typed rule to a plan."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from tocsin.errors import RuleError
+from tocsin.plans.expr import Expr, Plan
+from tocsin.plans.lower import Placeholders, lower_detection
+from tocsin.rules.condition import AllOf, AnyOf, Condition, Name, NotOf, has_not, parse_condition
+from tocsin.rules.filters import applies
+from tocsin.rules.rule import Filter, Rule
+
+
+def compile_rule(rule: Rule, placeholders: Placeholders, filters: tuple[Filter, ...] = ()) -> Plan:
+    """Return the plan of a rule with those of the filters that apply to it.
+
+    Raises: RuleError R014-R022, UnsupportedRule R030, with the trail to the fault.
+    """
+    selections = {name: lower_detection(part, placeholders) for name, part in rule.detections.items()}
+    conditions = [_parse(text, rule, selections) for text in rule.conditions]
+    condition: Condition = conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
+    for number, item in enumerate((item for item in filters if applies(item, rule)), 1):
+        suppressed = _suppression(item, f"filter{number}:", placeholders)
+        selections |= suppressed[0]
+        condition = AllOf((condition, suppressed[1]))
+    return Plan(rule.meta, rule.logsource, selections, condition)
+
+
+def _parse(text: str, rule: Rule, selections: dict[str, Expr]) -> Condition:
+    try:
+        return parse_condition(text, selections)
+    except RuleError as error:
+        error.trail = ("detection", "condition")
+        raise
+
+
+def _suppression(item: Filter, prefix: str, placeholders: Placeholders) -> tuple[dict[str, Expr], Condition]:
+    """Return the filter's selections under prefixed names, and its condition so that it suppresses (semantics 23)."""
+    selections = {prefix + name: lower_detection(part, placeholders) for name, part in item.detections.items()}
+    condition = _rename(parse_condition(item.condition, item.detections), prefix)
+    return selections, condition if has_not(condition) else NotOf(condition)
+
+
+def _rename(condition: Condition, prefix: str) -> Condition:
+    if isinstance(condition, Name):
+        return Name(prefix + condition.name)
+    if isinstance(condition, NotOf):
+        return NotOf(_rename(condition.part, prefix))
+    return replace(condition, parts=tuple(_rename(part, prefix) for part in condition.parts))
+
+
+__all__ = ["compile_rule"]

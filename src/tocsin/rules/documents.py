@@ -1,0 +1,99 @@
+"""YAML documents: loaded by the C parser, with places found only for those that are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from tocsin.errors import RuleError, TocsinError, Where
+
+_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe C loader; a date stays a text, a key written twice is an error instead of a loss."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if isinstance(node, yaml.MappingNode) and len(mapping) != len(node.value):
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if str(key.value) in seen:
+                    problem = f"the key {key.value!r} is written twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(str(key.value))
+        return mapping
+
+
+def load_documents(text: bytes, path: str) -> list[Any]:
+    """Return the YAML documents of a file.
+
+    Raises: RuleError R001 with its place when the text is no YAML.
+    """
+    try:
+        return [document for document in yaml.load_all(text, _Loader) if document is not None]  # noqa: S506 - safe loader
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise _yaml_error(error, text, path) from error
+
+
+def _yaml_error(error: Exception, text: bytes, path: str) -> RuleError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    where = _where(text, path, mark.line, mark.column) if mark else Where(path)
+    return RuleError("R001", f"not valid YAML: {problem}", where=where, hint="check indentation and quotes")
+
+
+def _where(text: bytes, path: str, line: int, column: int, width: int = 1) -> Where:
+    lines = text.decode("utf-8", "replace").splitlines()
+    source = lines[line] if line < len(lines) else ""
+    return Where(path, line + 1, column + 1, source, width)
+
+
+def place(error: TocsinError, text: bytes, path: str, index: int = 0) -> TocsinError:
+    """Return the error with the place that its trail leads to in the document of that index."""
+    if error.where:
+        return error
+    node = _document_node(text, index)
+    if node is None:
+        return error.at(Where(path))
+    for step in error.trail:
+        below = _below(node, step)
+        if below is None:
+            break
+        node = below
+    mark, end = node.start_mark, node.end_mark
+    width = end.column - mark.column if end.line == mark.line else 1
+    return error.at(_where(text, path, mark.line, mark.column, max(1, width)))
+
+
+def _document_node(text: bytes, index: int) -> Any:
+    try:
+        nodes: Iterator[Any] = yaml.compose_all(text, _Loader)
+        for at, node in enumerate(nodes):
+            if at == index:
+                return node
+    except yaml.YAMLError:
+        return None
+    return None
+
+
+def _below(node: Any, step: str | int) -> Any:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]
+    if isinstance(node, yaml.MappingNode):
+        last = isinstance(step, str) and step.startswith("key:")
+        wanted = str(step)[4:] if last else str(step)
+        for key, value in node.value:
+            if str(key.value) == wanted:
+                return key if last else value
+    return None
+
+
+__all__ = ["load_documents", "place"]

@@ -1,0 +1,229 @@
+"""Which rule may see which event, and under which field names.
+
+A gate (product, channel, event id) offers one or more views of its events: the native one, and those under which an event
+stands in for another (a Security 4688 for a Sysmon process creation). A rule sees a view when its logsource fits.
+Source: Sigma semantics 18 to 20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from tocsin.events import Gate
+from tocsin.rules import windows_channels as windows
+from tocsin.rules.rule import Logsource
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A field of a view: made from `sources` by the named transform of `rules.twins`."""
+
+    field: str
+    sources: tuple[str, ...]
+    transform: str = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One logsource that a view satisfies; `field` must hold one of `values` when it is named."""
+
+    product: str
+    category: str = ""
+    service: str = ""
+    field: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to look at the events of a gate.
+
+    `twin`: the event stands in for another. `fields`: all that a rule can read here (empty: whatever occurs).
+    `category_only`: only rules that name the category see it.
+    """
+
+    tags: tuple[Tag, ...]
+    aliases: tuple[Alias, ...] = ()
+    twin: bool = False
+    category_only: bool = False
+    fields: frozenset[str] = frozenset()
+
+
+_SYSTEM: Final = frozenset(
+    "EventID Channel Computer Provider_Name Provider_Guid EventRecordID Level Keywords TimeCreated Task Opcode Version".split()
+)
+
+_PROCESS_TWIN: Final = (
+    Alias("Image", ("NewProcessName",)),
+    Alias("ParentImage", ("ParentProcessName",)),
+    Alias("ProcessId", ("NewProcessId",), "decimal"),
+    Alias("ParentProcessId", ("ProcessId",), "decimal"),
+    Alias("LogonId", ("SubjectLogonId",), "lower"),
+    Alias("IntegrityLevel", ("MandatoryLabel",), "integrity"),
+    Alias("User", ("SubjectDomainName", "SubjectUserName"), "account"),
+)
+_NETWORK_TWIN: Final = (
+    Alias("Image", ("Application",)),
+    Alias("ProcessId", ("ProcessID",), "decimal"),
+    Alias("SourceIp", ("SourceAddress",)),
+    Alias("DestinationIp", ("DestAddress",)),
+    Alias("DestinationPort", ("DestPort",)),
+    Alias("Protocol", ("Protocol",), "protocol"),
+    Alias("Initiated", ("Direction",), "initiated"),
+)
+_REGISTRY_TWIN: Final = (
+    Alias("TargetObject", ("ObjectName", "ObjectValueName"), "registry"),
+    Alias("Details", ("NewValue",)),
+    Alias("Image", ("ProcessName",)),
+    Alias("ProcessId", ("ProcessId",), "decimal"),
+    Alias("User", ("SubjectDomainName", "SubjectUserName"), "account"),
+)
+_ANTIVIRUS: Final = (Alias("Signature", ("ThreatName",)), Alias("Filename", ("Path",)))
+
+
+def _twin(category: str, aliases: tuple[Alias, ...], also: str, field: str = "", values: str = "") -> View:
+    names = frozenset(alias.field for alias in aliases) | _SYSTEM | frozenset(also.split())
+    tag = Tag("windows", category, "security", field, tuple(values.split()))
+    return View((tag,), aliases, twin=True, category_only=True, fields=names)
+
+
+_TWINS: Final[dict[str, View]] = {
+    "4688": _twin("process_creation", _PROCESS_TWIN, "CommandLine TokenElevationType"),
+    "5156": _twin("network_connection", _NETWORK_TWIN, "SourcePort"),
+    "4657": _twin("registry_set", _REGISTRY_TWIN, "", "OperationType", "%%1904 %%1905"),
+}
+
+_CHANNEL_SERVICES: Final[dict[str, tuple[str, ...]]] = {}
+for _service, _channels in windows.SERVICES.items():
+    for _channel in _channels:
+        _CHANNEL_SERVICES[_channel.casefold()] = (*_CHANNEL_SERVICES.get(_channel.casefold(), ()), _service)
+_CHANNEL_CATEGORIES: Final = {
+    (channel.casefold(), event_id): found for (channel, event_id), found in windows.CHANNEL_CATEGORIES.items()
+}
+
+SYSLOG_SERVICES: Final[dict[str, tuple[str, ...]]] = {
+    "sshd": ("sshd", "auth"),
+    "sshd-session": ("sshd", "auth"),
+    "sshd-auth": ("sshd", "auth"),
+    "sudo": ("sudo", "auth"),
+    "su": ("auth",),
+    "login": ("auth",),
+    "pkexec": ("auth",),
+    "polkitd": ("auth",),
+    "systemd-logind": ("auth",),
+    "useradd": ("auth",),
+    "usermod": ("auth",),
+    "userdel": ("auth",),
+    "groupadd": ("auth",),
+    "passwd": ("auth",),
+    "chpasswd": ("auth",),
+    "gdm-password": ("auth",),
+    "cron": ("cron",),
+    "crond": ("cron",),
+    "crontab": ("cron",),
+    "vsftpd": ("vsftpd",),
+    "clamd": ("clamav",),
+    "clamav": ("clamav",),
+    "clamscan": ("clamav",),
+    "guacd": ("guacamole",),
+    "guacamole": ("guacamole",),
+}
+"""Program of a syslog line -> services of rules, beside `syslog`, which sees them all."""
+
+
+@lru_cache(maxsize=4096)
+def views(gate: Gate) -> tuple[View, ...]:
+    """Return the views that a gate offers; none when no rule can see its events."""
+    if gate.product == "windows":
+        return _windows_views(gate)
+    if gate.product == "linux":
+        return _linux_views(gate)
+    return ()
+
+
+def _windows_views(gate: Gate) -> tuple[View, ...]:
+    channel = gate.channel.casefold()
+    services = _CHANNEL_SERVICES.get(channel, ("",))
+    categories = _CHANNEL_CATEGORIES.get((channel, gate.event_id), ("",))
+    if channel == windows.SYSMON.casefold():
+        categories = windows.SYSMON_CATEGORIES.get(gate.event_id, ("",))
+    native = View(tuple(_tag("windows", category, service) for service in services for category in categories))
+    found = [native]
+    if channel == windows.SECURITY.casefold() and gate.event_id in _TWINS:
+        found.append(_TWINS[gate.event_id])
+    if channel == windows.DEFENDER.casefold() and gate.event_id in windows.ANTIVIRUS_IDS:
+        found.append(View((Tag("windows", "antivirus", "windefend"),), _ANTIVIRUS, category_only=True))
+    return tuple(found)
+
+
+def _tag(product: str, category: str, service: str) -> Tag:
+    field, values = windows.REQUIRED.get(category, ("", ()))
+    return Tag(product, category, service, field, values)
+
+
+def _linux_views(gate: Gate) -> tuple[View, ...]:
+    if gate.channel == windows.SYSMON_LINUX:
+        categories = windows.SYSMON_CATEGORIES.get(gate.event_id, ("",))
+        return (View(tuple(_tag("linux", category, "sysmon") for category in categories)),)
+    if gate.channel == "auditd":
+        if gate.event_id == "process":
+            return (View((Tag("linux", "process_creation", "auditd"),), category_only=True),)
+        return (View((Tag("linux", "", "auditd"),)),)
+    program = gate.event_id.casefold()
+    services = ("syslog", *SYSLOG_SERVICES.get(program, ()))
+    return (View(tuple(Tag("linux", "", service) for service in services)),)
+
+
+def admits(view: View, logsource: Logsource) -> tuple[Tag, ...]:
+    """Return the tags of a view that a rule's logsource fits; none when the rule may not see it."""
+    if view.category_only and not logsource.category:
+        return ()
+    if logsource.product == "linux" and not logsource.category and not logsource.service:
+        return tuple(tag for tag in view.tags if tag.product == "linux" and tag.service == "syslog")
+    return tuple(
+        tag
+        for tag in view.tags
+        if logsource.product in ("", tag.product)
+        and logsource.category in ("", tag.category)
+        and logsource.service in ("", tag.service)
+    )
+
+
+def visible_events(logsource: Logsource) -> list[str]:
+    """Return, in words, the events that a rule of this logsource can see; empty when no source is known."""
+    found = []
+    for gate in _known_gates():
+        for view in views(gate):
+            tags = admits(view, logsource)
+            if tags:
+                limit = (
+                    "" if any(not tag.field for tag in tags) else f" with {tags[0].field} {' or '.join(tags[0].values)}"
+                )
+                found.append(f"{gate.channel} {gate.event_id}".strip() + limit + (" (twin)" if view.twin else ""))
+    return sorted(set(found), key=found.index)
+
+
+@lru_cache(maxsize=1)
+def _known_gates() -> tuple[Gate, ...]:
+    gates = [Gate("windows", windows.SYSMON, event_id) for event_id in windows.SYSMON_CATEGORIES]
+    gates += [Gate("windows", channel, event_id) for channel, event_id in windows.CHANNEL_CATEGORIES]
+    gates += [Gate("windows", windows.SECURITY, event_id) for event_id in _TWINS]
+    gates += [Gate("windows", windows.DEFENDER, event_id) for event_id in sorted(windows.ANTIVIRUS_IDS)]
+    gates += [Gate("windows", channel, "") for channels in windows.SERVICES.values() for channel in channels]
+    gates += [Gate("linux", windows.SYSMON_LINUX, event_id) for event_id in windows.SYSMON_CATEGORIES]
+    gates += [Gate("linux", "auditd", ""), Gate("linux", "auditd", "process"), Gate("linux", "syslog", "")]
+    gates += [Gate("linux", "syslog", program) for program in SYSLOG_SERVICES]
+    return tuple(gates)
+
+
+def why_no_source(logsource: Logsource) -> str:
+    """Return why no event can reach a rule of this logsource, or an empty text when one can."""
+    reason = windows.WITHOUT_SOURCE.get((logsource.product, logsource.category))
+    if reason:
+        return reason
+    return "" if visible_events(logsource) else f"no source of events is known for the logsource {logsource}"
+
+
+__all__ = ["SYSLOG_SERVICES", "Alias", "Tag", "View", "admits", "views", "visible_events", "why_no_source"]

@@ -1,0 +1,176 @@
+"""From records to findings: rows of one gate are gathered over files, matched together, and explained when they match."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tocsin.engine.executor import FastEngine
+from tocsin.engine.interface import Fault, Matches
+from tocsin.errors import RuleError, TocsinError
+from tocsin.events import Event, EventBatch, Gate, batch_of
+from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
+from tocsin.plans.explain import matched
+from tocsin.plans.expr import Plan
+from tocsin.rules.logsource import views
+from tocsin.rules.twins import see
+from tocsin.sources.interface import Decoder, Records
+
+BATCH_BYTES: Final = 24 << 20
+"""Raw bytes that are gathered before they are matched, over all gates."""
+_GATES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records come from: the unit of work, the label, the format, the part of a divided file."""
+
+    unit: int
+    label: str
+    format: str
+    part: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    decoder: Decoder
+    gate: Gate
+    raws: list[Any] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    origins: list[tuple[int, Origin]] = field(default_factory=list)
+
+    def origin(self, row: int) -> Origin:
+        """Return where a row comes from."""
+        return next(origin for end, origin in self.origins if row < end)
+
+
+@dataclass(slots=True)
+class GateSeen:
+    """What was seen of a gate: its events, and the fields that occurred of those that rules read."""
+
+    events: int = 0
+    fields: set[str] = field(default_factory=set)
+
+
+Emit = Callable[[Finding, Origin, Event], None]
+
+
+class Batcher:
+    """Gathers records by gate and decoder, and hands each finding to `emit`.
+
+    `failed` counts the events on which a rule could not be decided, by rule number and reason.
+    """
+
+    def __init__(self, engine: FastEngine, plans: Sequence[Plan], emit: Emit) -> None:
+        self._engine = engine
+        self._plans = plans
+        self._emit = emit
+        self._pending: dict[tuple[int, Gate], _Pending] = {}
+        self._size_bytes = 0
+        self.seen: dict[Gate, GateSeen] = {}
+        self.failed: Counter[tuple[int, str]] = Counter()
+        self._rules = [_found_rule(plan) for plan in plans]
+
+    def add(self, records: Records, origin: Origin) -> None:
+        """Take records; match what is gathered when it is enough."""
+        gate = records.gate
+        if len(self.seen) >= _GATES and gate not in self.seen:
+            gate = Gate(gate.product, "(other)", "")
+        seen = self.seen.setdefault(gate, GateSeen())
+        if records.counted:
+            seen.events += len(records.raws)
+        if not views(gate):
+            return
+        pending = self._pending.setdefault((id(records.decoder), gate), _Pending(records.decoder, gate))
+        pending.raws += records.raws
+        pending.numbers += records.numbers
+        pending.origins.append((len(pending.raws), origin))
+        self._size_bytes += records.size_bytes
+        if self._size_bytes >= BATCH_BYTES:
+            self.flush()
+
+    def tell(self) -> tuple[dict[Gate, GateSeen], Counter[tuple[int, str]]]:
+        """Return what was seen and what failed since the last time, and begin anew. To be called after `flush`."""
+        told = self.seen, self.failed
+        self.seen, self.failed = {}, Counter()
+        return told
+
+    def flush(self) -> None:
+        """Match everything that is gathered."""
+        pending, self._pending, self._size_bytes = self._pending, {}, 0
+        for item in pending.values():
+            self._match(item)
+
+    def _match(self, item: _Pending) -> None:
+        plan = self._engine.gate_plan(item.gate)
+        if not plan.views:
+            return
+        columns = item.decoder.columns(item.gate, item.raws, plan.demand)
+        seen = self.seen[item.gate].fields
+        seen.update(name for name, column in columns.items() if name not in seen and column.null_count < len(column))
+        batch = batch_of(item.gate, columns, len(item.raws), lambda row: _decode(item, row))
+        answer = match_isolated(self._engine, self._plans, batch)
+        for fault in answer.faults:
+            self.failed[(fault.rule, str(fault.error))] += 1
+        self._explain(item, batch, answer)
+
+    def _explain(self, item: _Pending, batch: EventBatch, answer: Matches) -> None:
+        row, event = -1, None
+        gate_views = [view.view for view in self._engine.gate_plan(item.gate).views]
+        for match in answer.found:
+            if match.row != row or event is None:
+                row, event = match.row, batch.decode(match.row)
+            origin = item.origin(row)
+            plan, view = self._plans[match.rule], gate_views[match.view]
+            finding = Finding(
+                rule=self._rules[match.rule],
+                time=event.time,
+                host=event.host,
+                logsource=FoundLogsource(plan.logsource.product, plan.logsource.category, plan.logsource.service),
+                telemetry=event.gate.telemetry,
+                twin=view.twin,
+                source=FoundSource(origin.label, origin.format, event.record),
+                event=event.original,
+                matched=matched(plan, see(event, view)),
+            )
+            self._emit(finding, origin, event)
+
+
+def _decode(item: _Pending, row: int) -> Event:
+    return item.decoder.event(item.gate, item.raws[row], item.numbers[row])
+
+
+def _found_rule(plan: Plan) -> FoundRule:
+    meta = plan.meta
+    return FoundRule(meta.id, meta.title, meta.level, meta.status, meta.tags, meta.author, meta.references, meta.path)
+
+
+def match_isolated(engine: FastEngine, plans: Sequence[Plan], batch: EventBatch) -> Matches:
+    """Match a batch; when a rule breaks the engine, match rule by rule so that only that one is lost, and named."""
+    try:
+        return engine.match(batch)
+    except Exception:  # noqa: BLE001 - one bad rule must not take the others with it
+        return _one_by_one(plans, batch)
+
+
+def _one_by_one(plans: Sequence[Plan], batch: EventBatch) -> Matches:
+    whole = Matches()
+    for number, plan in enumerate(plans):
+        try:
+            answer = FastEngine([plan]).match(batch)
+        except Exception as error:  # noqa: BLE001 - it becomes the rule's outcome
+            whole.faults.extend(Fault(row, number, _failure(plan, error)) for row in range(batch.rows))
+            continue
+        whole.found.extend(type(match)(match.row, number, match.view) for match in answer.found)
+        whole.faults.extend(Fault(fault.row, number, fault.error) for fault in answer.faults)
+    whole.found.sort()
+    return whole
+
+
+def _failure(plan: Plan, error: Exception) -> TocsinError:
+    return RuleError("E002", f"rule {plan.meta.title!r} failed: {type(error).__name__}: {error}")
+
+
+__all__ = ["BATCH_BYTES", "Batcher", "GateSeen", "Origin", "match_isolated"]

@@ -1,0 +1,186 @@
+"""What a scan could and could not see: events by logsource, rules without events or fields, blind branches (semantics 19)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.events import KEYWORDS, Gate
+from tocsin.findings import Coverage, FileOutcome, RuleCoverage, RuleNote
+from tocsin.plans.expr import (
+    And,
+    Atom,
+    Constant,
+    Exists,
+    Expr,
+    Not,
+    Null,
+    Or,
+    Plan,
+    either,
+    every,
+    fields_of,
+    negate,
+    require,
+)
+from tocsin.plans.gates import fold_gate
+from tocsin.rules.logsource import View, admits, views, why_no_source
+from tocsin.rules.rule import Logsource
+from tocsin.runs.batches import GateSeen
+from tocsin.runs.ruleset import RuleSet
+
+_SHOWN_FIELDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """A gate and view that held events, and the fields that occurred there under the view's names."""
+
+    gate: Gate
+    view: View
+    fields: frozenset[str]
+    name: str
+
+
+def make_coverage(
+    rules: RuleSet,
+    evaluated: Sequence[Plan],
+    files: list[FileOutcome],
+    seen: Mapping[Gate, GateSeen],
+    failed: Counter[tuple[int, str]],
+    complete: bool,
+) -> Coverage:
+    """Return the coverage of a scan; `failed` numbers the evaluated plans."""
+    sights = _sights(seen)
+    found = RuleCoverage(
+        compiled=[_note(plan, "") for plan in evaluated],
+        unsupported=rules.notes("unsupported"),
+        invalid=rules.notes("invalid"),
+    )
+    admitted: dict[Logsource, list[tuple[_Sight, Plan | None]]] = {}
+    for plan in evaluated:
+        if plan.logsource not in admitted:
+            admitted[plan.logsource] = [(sight, None) for sight in sights if admits(sight.view, plan.logsource)]
+        _judge(plan, [sight for sight, _ in admitted[plan.logsource]], found)
+    for (number, reason), count in sorted(failed.items()):
+        found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
+    events = sum(file.events for file in files)
+    return Coverage(complete, events, files, _logsources(seen), found)
+
+
+def _note(plan: Plan, reason: str) -> RuleNote:
+    return RuleNote(plan.meta.id or plan.meta.path, plan.meta.title, reason, plan.meta.path)
+
+
+def _sights(seen: Mapping[Gate, GateSeen]) -> list[_Sight]:
+    sights = []
+    for gate, found in sorted(seen.items()):
+        if not found.events and gate.event_id != "process":
+            continue
+        for view in views(gate):
+            sights.append(
+                _Sight(gate, view, _view_fields(view, found.fields), gate.telemetry + (" as twin" if view.twin else ""))
+            )
+    return sights
+
+
+def _view_fields(view: View, native: set[str]) -> frozenset[str]:
+    """Return the fields that occurred, under the names of the view."""
+    made = {alias.field for alias in view.aliases if alias.sources[0] in native}
+    hidden = {alias.field for alias in view.aliases}
+    return frozenset((native - hidden) | made | {KEYWORDS})
+
+
+def logsource_name(gate: Gate) -> str:
+    """Return the name under which events of a gate are counted: product, category and service or channel."""
+    found = views(gate)
+    if not found:
+        return f"unknown/{gate.channel or gate.product}"
+    tag = found[0].tags[0]
+    service = tag.service or gate.channel
+    return "/".join(part for part in (tag.product, tag.category, service) if part)
+
+
+def _logsources(seen: Mapping[Gate, GateSeen]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for gate, found in seen.items():
+        if found.events:
+            counts[logsource_name(gate)] += found.events
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _judge(plan: Plan, sights: Sequence[_Sight], found: RuleCoverage) -> None:
+    """Put a plan among the rules that this data cannot show, or among those with a blind branch."""
+    if not sights:
+        reason = why_no_source(plan.logsource) or f"no event of its logsource {plan.logsource} was read"
+        found.not_evaluable.append(_note(plan, reason))
+        return
+    fields = fields_of(plan.expr)
+    views_left = [(sight, _left(plan, sight, fields)) for sight in sights]
+    able = [(sight, expr) for sight, expr in views_left if expr != Constant(False)]
+    if not able:
+        found.not_evaluable.append(_note(plan, _why_not(plan, sights, fields)))
+        return
+    blind = _blind_branches(plan, [sight for sight, _ in able], fields)
+    if blind:
+        found.blind.append(_note(plan, blind))
+
+
+def _left(plan: Plan, sight: _Sight, fields: frozenset[str]) -> Expr:
+    """Return what can still be true of a plan at a sight, given the fields that never occurred."""
+    expr = fold_gate(require(plan.expr, admits(sight.view, plan.logsource)), sight.gate)
+    return without(expr, fields - sight.fields) if fields - sight.fields else expr
+
+
+def without(expr: Expr, absent: frozenset[str]) -> Expr:
+    """Put in that some fields are absent."""
+    if isinstance(expr, Atom):
+        if expr.field not in absent:
+            return expr
+        return Constant(isinstance(expr.test, Null)) if not isinstance(expr.test, Exists) else Constant(False)
+    if isinstance(expr, Not):
+        return negate(without(expr.part, absent))
+    if isinstance(expr, (And, Or)):
+        parts = [without(part, absent) for part in expr.parts]
+        return every(parts) if isinstance(expr, And) else either(parts)
+    return expr
+
+
+def _names(fields: Iterable[str]) -> str:
+    names = sorted(fields)
+    more = f" and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
+    return ", ".join(names[:_SHOWN_FIELDS]) + more
+
+
+def _why_not(plan: Plan, sights: Sequence[_Sight], fields: frozenset[str]) -> str:
+    """Say why no event could match: the gate decides against it, or fields never occurred."""
+    open_gates = [
+        sight
+        for sight in sights
+        if fold_gate(require(plan.expr, admits(sight.view, plan.logsource)), sight.gate) != Constant(False)
+    ]
+    if not open_gates:
+        return f"no event with an EventID or channel that it asks for was read ({plan.logsource})"
+    missing = frozenset.intersection(*(fields - sight.fields for sight in open_gates))
+    missing = missing or frozenset().union(*(fields - sight.fields for sight in open_gates))
+    return f"a field never occurred: {_names(missing)}"
+
+
+def _blind_branches(plan: Plan, sights: Sequence[_Sight], fields: frozenset[str]) -> str:
+    """Say which selections can never hold, for want of which fields; empty when every selection can."""
+    parts = []
+    for name, expr in plan.selections.items():
+        read = fields_of(expr)
+        blind = [
+            sight for sight in sights if read - sight.fields and without(expr, read - sight.fields) == Constant(False)
+        ]
+        if blind and expr != Constant(False):
+            missing = frozenset().union(*(read - sight.fields for sight in blind))
+            where = sorted({sight.name for sight in blind})
+            parts.append(f"{name}: no {_names(missing)} in {_names(where)}")
+    return "; ".join(parts)
+
+
+__all__ = ["logsource_name", "make_coverage", "without"]

@@ -1,0 +1,227 @@
+"""Load rules: files, folders, zip archives and packs, each bad rule isolated, the result cached.
+
+Every document has one outcome: compiled, unsupported or invalid. The cache holds all three, keyed by the content of every
+file, the placeholders and the version; it is data (msgpack), checked by a digest, and anything wrong with it means that the
+rules are compiled again.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from tocsin.errors import RuleError, TocsinError, UnsupportedRule, UsageError, Where
+from tocsin.findings import RuleNote
+from tocsin.plans.compile import compile_rule
+from tocsin.plans.expr import Plan
+from tocsin.rules.documents import place
+from tocsin.rules.parse import parse_text
+from tocsin.rules.rule import Filter, Meta, Rule
+from tocsin.runs.cache import RuleCache, digest_of
+
+_SUFFIXES: Final = (".yml", ".yaml")
+_ARCHIVED_BYTES: Final = 256 << 20
+_TESTS: Final = "tests"
+_ZIP_MAGIC: Final = b"PK\x03\x04"
+Progress = Callable[[int, int], None]
+
+
+class Rejected(Struct, frozen=True):
+    """A document that became no plan: its note, whether it is unsupported or invalid, its code, the full message."""
+
+    note: RuleNote
+    outcome: str
+    code: str
+    message: str
+    warning: bool = False
+
+
+class RuleSet(Struct):
+    """All that was loaded, in the order of the paths."""
+
+    plans: list[Plan]
+    rejected: list[Rejected]
+    warnings: list[Rejected]
+
+    def notes(self, outcome: str) -> list[RuleNote]:
+        """Return the notes of the documents with this outcome."""
+        return [item.note for item in self.rejected if item.outcome == outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """One file of rules."""
+
+    label: str
+    text: bytes
+
+
+def read_rule_files(paths: Sequence[Path]) -> list[RuleFile]:
+    """Read every rule file under the paths, sorted inside each; a file reached twice is read once.
+
+    Raises: UsageError U001 for a path that does not exist, U004 for one that cannot be read.
+    """
+    files: list[RuleFile] = []
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        if not path.exists():
+            raise UsageError("U001", f"no such rule path: {path}", hint="give a file, a folder, a zip or a pack's name")
+        for found in _rule_paths(path):
+            files += _read(found, seen)
+    return files
+
+
+def _rule_paths(path: Path) -> Iterator[str]:
+    if not path.is_dir():
+        yield str(path)
+        return
+    if (path / "pack.yml").is_file() and (path / "rules").is_dir():
+        path = path / "rules"
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        yield from (f"{folder}/{name}" for name in sorted(names) if name.endswith(_SUFFIXES))
+
+
+def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - thousands of files, and Path costs as much as reading them
+            status = os.fstat(file.fileno())
+            if (status.st_dev, status.st_ino) in seen:
+                return []
+            seen.add((status.st_dev, status.st_ino))
+            text = file.read()
+        return _read_zip(Path(path)) if text.startswith(_ZIP_MAGIC) else [RuleFile(path, text)]
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+        raise UsageError("U004", f"{path}: cannot be read: {error}") from error
+
+
+def _read_zip(path: Path) -> list[RuleFile]:
+    files, total = [], 0
+    with zipfile.ZipFile(path) as archive:
+        for info in sorted(archive.infolist(), key=lambda item: item.filename):
+            parts = Path(info.filename).parts
+            if not info.filename.endswith(_SUFFIXES) or _TESTS in parts or info.filename.endswith("pack.yml"):
+                continue
+            total += info.file_size
+            if total > _ARCHIVED_BYTES:
+                raise UsageError("U004", f"{path}: holds more than {_ARCHIVED_BYTES} bytes of rules")
+            files.append(RuleFile(f"{path}!/{info.filename}", archive.read(info)))
+    return files
+
+
+def load_rules(
+    files: Sequence[RuleFile],
+    placeholders: Mapping[str, Sequence[str]],
+    cache: RuleCache | None = None,
+    progress: Progress = lambda done, total: None,
+) -> RuleSet:
+    """Return the rule set of files, from the cache when it has just these.
+
+    `progress` is called with files done and files in all.
+    """
+    digest = digest_of(((file.label, file.text) for file in files), placeholders)
+    cached = cache.load(digest, RuleSet) if cache else None
+    if cached is not None:
+        return cached
+    found = _Loading(placeholders).run(files, progress)
+    if cache:
+        cache.save(digest, found)
+    return found
+
+
+@dataclass(slots=True)
+class _Document:
+    file: RuleFile
+    index: int
+    rule: Rule
+
+
+@dataclass(slots=True)
+class _Loading:
+    placeholders: Mapping[str, Sequence[str]]
+    plans: list[Plan] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    warnings: list[Rejected] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    documents: list[_Document] = field(default_factory=list)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def run(self, files: Sequence[RuleFile], progress: Progress) -> RuleSet:
+        for number, file in enumerate(files):
+            progress(number, 2 * len(files))
+            self._parse(file)
+        self._check_filters()
+        for number, document in enumerate(self.documents):
+            progress(len(files) + number, len(files) + len(self.documents))
+            self._compile(document)
+        return RuleSet(self.plans, self.rejected, self.warnings)
+
+    def _parse(self, file: RuleFile) -> None:
+        try:
+            results = parse_text(file.text, file.label)
+        except Exception as error:  # noqa: BLE001 - one bad file must not hide the others
+            self._reject(Meta("", "", path=file.label), _unexpected(error, file.label))
+            return
+        for index, (meta, parsed) in enumerate(results):
+            if isinstance(parsed, RuleError):
+                self._reject(meta, parsed)
+            elif isinstance(parsed, Filter):
+                self.filters.append(parsed)
+            elif self._is_new(parsed.meta):
+                self.documents.append(_Document(file, index, parsed))
+
+    def _is_new(self, meta: Meta) -> bool:
+        if not meta.id:
+            return True
+        first = self.ids.setdefault(meta.id, meta.path)
+        if first != meta.path:
+            hint = "keep one of them"
+            self._reject(
+                meta, RuleError("R005", f"the id {meta.id} is that of {first}", where=Where(meta.path), hint=hint)
+            )
+            return False
+        return True
+
+    def _check_filters(self) -> None:
+        known = {
+            name for document in self.documents for name in (document.rule.meta.id, document.rule.meta.name) if name
+        }
+        for item in self.filters:
+            missing = [name for name in item.rules if name not in known]
+            if missing:
+                where = Where(item.meta.path)
+                self._reject(
+                    item.meta, RuleError("R050", f"the filter names {missing[0]!r}, which is not loaded", where=where)
+                )
+
+    def _compile(self, document: _Document) -> None:
+        rule, file = document.rule, document.file
+        try:
+            self.plans.append(compile_rule(rule, self.placeholders, tuple(self.filters)))
+        except RuleError as error:
+            self._reject(rule.meta, place(error, file.text, file.label, document.index))
+        except Exception as error:  # noqa: BLE001 - one bad rule must not hide the others
+            self._reject(rule.meta, _unexpected(error, file.label))
+
+    def _reject(self, meta: Meta, error: TocsinError) -> None:
+        outcome = "unsupported" if isinstance(error, UnsupportedRule) else "invalid"
+        note = RuleNote(meta.id or meta.path, meta.title, f"{error.message} [{error.code}]", meta.path)
+        self.rejected.append(Rejected(note, outcome, error.code, error.render()))
+
+
+def _unexpected(error: Exception, label: str) -> RuleError:
+    return RuleError("R002", f"cannot be understood: {type(error).__name__}: {error}", where=Where(label))
+
+
+def compile_documents(files: Iterable[RuleFile], placeholders: Mapping[str, Sequence[str]]) -> RuleSet:
+    """Compile without a cache."""
+    return load_rules(list(files), placeholders)
+
+
+__all__ = ["Rejected", "RuleFile", "RuleSet", "compile_documents", "load_rules", "read_rule_files"]

@@ -1,0 +1,185 @@
+"""Findings in sorted runs on disk, merged into one order without holding them all.
+
+An entry is ordered by time, path, part, record, rule id and its text, so that the order does not depend on which worker
+found it when.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+from msgspec import Struct
+
+from tocsin.events import Event
+from tocsin.events.values import scalar_text
+from tocsin.findings import Finding
+from tocsin.runs.batches import Origin
+
+RUN_BYTES: Final = 8 << 20
+"""Findings that a worker holds before it writes a run, in bytes."""
+_FAN_IN: Final = 128
+_LENGTH: Final = struct.Struct("<I")
+
+
+class Entry(Struct, frozen=True, array_like=True, order=True):
+    """One finding on its way: the sort key, and its JSON line in two halves around the record number.
+
+    The halves are needed because the record of a part of a divided file is known only when the parts before it are read.
+    """
+
+    time: str
+    path: str
+    part: int
+    record: int
+    rule_id: str
+    head: bytes
+    tail: bytes
+    unit: int
+    level: str
+    title: str
+    host: str
+    tags: tuple[str, ...]
+    same: tuple[str, str, str, str]
+
+    def line(self, base: int) -> bytes:
+        """Return the JSON line; `base` is the number of records before this part."""
+        return b"%b%d%b" % (self.head, base + self.record, self.tail)
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(Entry).decode
+
+
+def entry_of(finding: Finding, origin: Origin, event: Event) -> Entry:
+    """Return the entry of a finding. `same` is what tells the same record read twice (semantics 26)."""
+    head = b"{" + b",".join(
+        b'"%b":%b' % (name.encode(), _encode(getattr(finding, name)))
+        for name in ("rule", "time", "host", "logsource", "telemetry", "twin")
+    )
+    source = b',"source":{"path":%b,"format":%b,"record":' % (
+        _encode(finding.source.path),
+        _encode(finding.source.format),
+    )
+    tail = b'},"event":%b,"matched":%b}' % (_encode(finding.event), _encode(finding.matched))
+    record_id = scalar_text(event.fields.get("EventRecordID")) or str(finding.source.record)
+    rule = finding.rule
+    return Entry(
+        time=finding.time,
+        path=finding.source.path,
+        part=origin.part,
+        record=finding.source.record,
+        rule_id=rule.id or rule.path,
+        head=head + source,
+        tail=tail,
+        unit=origin.unit,
+        level=rule.level,
+        title=rule.title,
+        host=finding.host,
+        tags=rule.tags,
+        same=(rule.id or rule.path, finding.host, event.gate.channel, record_id),
+    )
+
+
+class Spool:
+    """Collects entries and writes sorted runs into a folder."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._entries: list[Entry] = []
+        self._size = 0
+        self._written = 0
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry."""
+        self._entries.append(entry)
+        self._size += len(entry.head) + len(entry.tail)
+        self.count += 1
+
+    @property
+    def full(self) -> bool:
+        """Tell whether a run should be written now."""
+        return self._size >= RUN_BYTES
+
+    def write(self) -> Path | None:
+        """Write what is collected as one sorted run; return its path, or None when there is nothing."""
+        if not self._entries:
+            return None
+        path = self._folder / f"{self._name}-{self._written:06d}.run"
+        entries, self._entries, self._size = sorted(self._entries), [], 0
+        self._written += 1
+        with path.open("wb") as file:
+            _write(file, entries)
+        return path
+
+
+def _write(file: BinaryIO, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        data = _pack(entry)
+        file.write(_LENGTH.pack(len(data)))
+        file.write(data)
+
+
+def _read(path: Path) -> Iterator[Entry]:
+    with path.open("rb") as file:
+        while length := file.read(_LENGTH.size):
+            yield _unpack(file.read(_LENGTH.unpack(length)[0]))
+
+
+def merge(runs: Sequence[Path], folder: Path, repeated: frozenset[int] = frozenset()) -> Iterator[Entry]:
+    """Yield the entries of all runs in order.
+
+    Units in `repeated` were read twice because a worker died: their entries that occur twice are given once.
+    """
+    runs = list(runs)
+    number = 0
+    while len(runs) > _FAN_IN:
+        joined = folder / f"merged-{number:06d}.run"
+        with joined.open("wb") as file:
+            _write(file, heapq.merge(*(_read(path) for path in runs[:_FAN_IN])))
+        for path in runs[:_FAN_IN]:
+            path.unlink()
+        runs = [*runs[_FAN_IN:], joined]
+        number += 1
+    last: Entry | None = None
+    for entry in heapq.merge(*(_read(path) for path in runs)):
+        if entry.unit in repeated and entry == last:
+            continue
+        last = entry
+        yield entry
+
+
+def without_duplicates(entries: Iterable[Entry], dropped: list[int]) -> Iterator[Entry]:
+    """Yield one entry for the same record read twice; `dropped[0]` counts the others.
+
+    Cost: remembers the findings of one time only, since entries come in order of time (semantics 26).
+    """
+    time, seen = None, set()
+    for entry in entries:
+        if entry.time != time:
+            time, seen = entry.time, set()
+        if entry.same in seen:
+            dropped[0] += 1
+            continue
+        seen.add(entry.same)
+        yield entry
+
+
+def record_bases(part_records: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """Return, for each (file, part), how many records lie in the parts before it."""
+    bases: dict[tuple[int, int], int] = {}
+    before: dict[int, int] = {}
+    for file, part in sorted(part_records):
+        bases[(file, part)] = before.get(file, 0)
+        before[file] = before.get(file, 0) + part_records[(file, part)]
+    return bases
+
+
+__all__ = ["RUN_BYTES", "Entry", "Spool", "entry_of", "merge", "record_bases", "without_duplicates"]

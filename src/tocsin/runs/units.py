@@ -1,0 +1,109 @@
+"""The work of a scan in units: whole files, and parts of large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from tocsin.errors import SourceError
+from tocsin.sources.files import FoundFile
+from tocsin.sources.json import JsonSource
+from tocsin.sources.json_text import text_encoding
+
+PART_BYTES: Final = 64 << 20
+"""Size of the parts of a large file of JSON lines, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of work: a file (`path` None: standard input), or the bytes from `start` to `end` of one of JSON lines."""
+
+    number: int
+    file: int
+    path: Path | None
+    label: str
+    size_bytes: int
+    start: int = 0
+    end: int = -1
+    part: int = 0
+
+
+def plan_units(files: Sequence[FoundFile], stdin: bool) -> list[Unit]:
+    """Return the units of a scan, large files first divided where their format allows it."""
+    units: list[Unit] = []
+    if stdin:
+        units.append(Unit(0, 0, None, "-", 0))
+    for file in files:
+        number = units[-1].file + 1 if units else 0
+        for part, (start, end) in enumerate(_ranges(file)):
+            size = (end if end >= 0 else file.size_bytes) - start
+            units.append(Unit(len(units), number, file.path, file.label, size, start, end, part))
+    return units
+
+
+def _ranges(file: FoundFile) -> Iterator[tuple[int, int]]:
+    if file.size_bytes < 2 * PART_BYTES:
+        yield 0, -1
+        return
+    try:
+        with file.path.open("rb") as opened:
+            if _is_json_lines(opened):
+                yield from _line_ranges(opened, file.size_bytes)
+                return
+    except OSError:
+        pass  # the worker that reads the file reports why it cannot
+    yield 0, -1
+
+
+def _is_json_lines(file: BinaryIO) -> bool:
+    head = file.read(1 << 20)
+    if text_encoding(head) != "utf-8" or not JsonSource().recognise(head):
+        return False
+    return JsonSource.is_lines(head) and b"\n" in head
+
+
+def _line_ranges(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges that begin and end at line breaks."""
+    start = 0
+    while start < size:
+        end = start + PART_BYTES
+        end = _next_line(file, end, size) if end < size else size
+        yield start, end
+        start = end
+
+
+def _next_line(file: BinaryIO, at: int, size: int) -> int:
+    file.seek(at)
+    while block := file.read(1 << 16):
+        found = block.find(b"\n")
+        if found >= 0:
+            return at + found + 1
+        at += len(block)
+    return size
+
+
+class FileSlice:
+    """The bytes of a file from `start` to `end`, readable like a file; `lines` counts the line breaks that went by.
+
+    Raises: SourceError F010 when the file shrank.
+    """
+
+    def __init__(self, file: BinaryIO, unit: Unit) -> None:
+        self._file = file
+        self._left = unit.end - unit.start
+        self.lines = 0
+        file.seek(unit.start)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        if not data and self._left:
+            raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
+        self._left -= len(data)
+        self.lines += data.count(b"\n")
+        return data
+
+
+__all__ = ["PART_BYTES", "FileSlice", "Unit", "plan_units"]

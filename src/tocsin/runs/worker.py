@@ -1,0 +1,242 @@
+"""A worker process: takes units, reads and matches them, and tells the parent what became of each.
+
+What it tells goes through a pipe as plain data. Findings go to sorted runs on disk; the units whose findings are all on disk
+are named in `Sealed`, so that nothing is lost or told twice when a worker dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from tocsin.engine.executor import FastEngine
+from tocsin.errors import OutputError, SourceError, TocsinError
+from tocsin.events import Event, Gate
+from tocsin.findings import FileOutcome, Finding
+from tocsin.plans.expr import Plan
+from tocsin.runs.batches import Batcher, GateSeen, Origin
+from tocsin.runs.spool import Spool, entry_of
+from tocsin.runs.units import FileSlice, Unit
+from tocsin.sources import recognise
+from tocsin.sources.containers import Limits, open_streams
+from tocsin.sources.interface import Loss, Records, Stream
+
+_REASONS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker needs to know; it is inherited by fork."""
+
+    plans: Sequence[Plan]
+    units: Sequence[Unit]
+    folder: Path
+    limits: Limits
+    passwords: tuple[str, ...] = ()
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(slots=True)
+class UnitDone:
+    """What became of a unit: an outcome for each stream in it, and the lines of a part."""
+
+    unit: int
+    outcomes: list[FileOutcome]
+    lines: int = 0
+
+
+@dataclass(slots=True)
+class Sealed:
+    """A run was written; when `whole`, the findings of all units told so far are on disk.
+
+    `seen` and `failed` then tell what was seen of each gate, and which rules could not be decided, since the last time.
+    """
+
+    run: Path | None
+    whole: bool = False
+    seen: dict[Gate, GateSeen] = field(default_factory=dict)
+    failed: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Finished:
+    """The worker has no more to do."""
+
+
+@dataclass(slots=True)
+class Failed:
+    """The worker cannot go on, and the scan neither."""
+
+    error: TocsinError
+
+
+Message = UnitDone | Sealed | Finished | Failed
+
+
+@dataclass(slots=True)
+class Shared:
+    """Memory that parent and worker share: the next unit, the stop flag, and for each worker its unit and progress."""
+
+    next_unit: Any
+    stop: Any
+    current: Any
+    size_bytes: Any
+    events: Any
+    findings: Any
+
+
+@dataclass(slots=True)
+class Worker:
+    """Reads units until there are none or it is told to stop."""
+
+    settings: Settings
+    shared: Shared
+    number: int
+    send: Callable[[Message], None]
+    todo: Iterator[Unit]
+    spool: Spool = field(init=False)
+    batcher: Batcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the engine; its programs are compiled when their gates come."""
+        self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
+        engine = FastEngine(self.settings.plans)
+        self.batcher = Batcher(engine, self.settings.plans, self._emit)
+
+    def run(self) -> None:
+        """Work, then seal and finish."""
+        for unit in self.todo:
+            self.shared.current[self.number] = unit.number
+            self.send(self._read_unit(unit))
+            if self.spool.full:
+                self._seal()
+            if self.stopping():
+                break
+        self._seal()
+        self.send(Finished())
+
+    def stopping(self) -> bool:
+        """Tell whether the scan is to end early."""
+        return bool(self.shared.stop.value)
+
+    def _emit(self, finding: Finding, origin: Origin, event: Event) -> None:
+        if finding.time and not (
+            self.settings.since <= finding.time and (not self.settings.until or finding.time < self.settings.until)
+        ):
+            return
+        self.spool.add(entry_of(finding, origin, event))
+        self.shared.findings[self.number] += 1
+
+    def _seal(self) -> None:
+        self.batcher.flush()
+        seen, failed = self.batcher.tell()
+        self.send(Sealed(self.spool.write(), True, seen, failed))
+
+    def _read_unit(self, unit: Unit) -> UnitDone:
+        done = UnitDone(unit.number, [])
+        try:
+            self._read_streams(unit, done)
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad file must not hide the others; it becomes its outcome
+            reason = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
+            done.outcomes.append(FileOutcome(unit.label, "", "skipped", 0, f"failed while it was read: {reason}"))
+        return done
+
+    def _read_streams(self, unit: Unit, done: UnitDone) -> None:
+        if unit.end >= 0 and unit.path:
+            with unit.path.open("rb") as file:
+                part = FileSlice(file, unit)
+                done.outcomes.append(self._read_stream(Stream(cast(BinaryIO, part), unit.label), unit))
+                done.lines = part.lines
+            return
+        stdin = sys.stdin.buffer if unit.path is None else None
+        for stream in open_streams(unit.path, unit.label, self.settings.limits, self.settings.passwords, stdin):
+            if isinstance(stream, Loss):
+                where = stream.error.where
+                label = where.path if where else unit.label
+                done.outcomes.append(FileOutcome(label, "", "skipped", 0, _reason(stream.error)))
+            else:
+                done.outcomes.append(self._read_stream(stream, unit))
+            if self.stopping():
+                break
+
+    def _read_stream(self, stream: Stream, unit: Unit) -> FileOutcome:
+        source = recognise(stream.head)
+        if source is None:
+            kind = "the file is empty [F003]" if not stream.head else "the format is not recognised [F002]"
+            return FileOutcome(stream.label, "", "skipped", 0, kind)
+        outcome = FileOutcome(stream.label, source.name, "read", 0)
+        origin = Origin(unit.number, stream.label, source.name, unit.part)
+        reasons: list[str] = []
+        told = 0
+        try:
+            for item in source.read(stream):
+                if isinstance(item, Loss):
+                    reasons.append(_reason(item.error))
+                else:
+                    self._take(item, origin, outcome)
+                self.shared.size_bytes[self.number] += stream.position - told
+                told = stream.position
+                if self.stopping():
+                    reasons.append("the scan was interrupted here")
+                    break
+        except SourceError as error:
+            reasons.append(_reason(error))
+        return _finish(outcome, reasons)
+
+    def _take(self, records: Records, origin: Origin, outcome: FileOutcome) -> None:
+        self.batcher.add(records, origin)
+        if records.counted:
+            outcome.events += len(records.raws)
+            self.shared.events[self.number] += len(records.raws)
+        if self.spool.full:
+            self.send(Sealed(self.spool.write()))
+
+
+def _reason(error: TocsinError) -> str:
+    return f"{error.message} [{error.code}]"
+
+
+def _finish(outcome: FileOutcome, reasons: list[str]) -> FileOutcome:
+    if reasons:
+        outcome.status = "partial" if outcome.events else "skipped"
+        more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
+        outcome.reason = "; ".join(reasons[:_REASONS]) + more
+    return outcome
+
+
+def work(settings: Settings, shared: Shared, number: int, pipe: Connection, again: Sequence[Unit]) -> None:
+    """Run a worker process to its end. `again` are units to read before those that nobody took yet."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent = os.getppid()
+    try:
+        Worker(settings, shared, number, pipe.send, _todo(settings, shared, again, parent)).run()
+    except OSError as error:
+        hint = "set TMPDIR to a folder with more space"
+        pipe.send(Failed(OutputError("O001", f"findings cannot be kept in {settings.folder}: {error}", hint=hint)))
+    finally:
+        pipe.close()
+
+
+def _todo(settings: Settings, shared: Shared, again: Sequence[Unit], parent: int) -> Iterator[Unit]:
+    yield from again
+    while os.getppid() == parent:
+        with shared.next_unit.get_lock():
+            at = shared.next_unit.value
+            shared.next_unit.value = at + 1
+        if at >= len(settings.units):
+            return
+        yield settings.units[at]
+
+
+__all__ = ["Failed", "Finished", "Message", "Sealed", "Settings", "Shared", "UnitDone", "work"]

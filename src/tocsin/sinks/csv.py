@@ -1,0 +1,105 @@
+"""CSV (RFC 4180) for spreadsheets, in which no cell is a formula.
+
+Source of the rule for formulas: OWASP, "CSV Injection".
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, ClassVar, Final
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
+
+from tocsin.findings import FoundRule, FoundSource
+from tocsin.findings.text import safe_json, safe_text
+
+COLUMNS: Final = (
+    "time",
+    "level",
+    "title",
+    "host",
+    "telemetry",
+    "twin",
+    "rule_id",
+    "tactics",
+    "techniques",
+    "source_path",
+    "format",
+    "record",
+    "matched",
+    "event",
+)
+_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|.*[\"'][=+\-@＝＋－＠]", re.DOTALL)
+_FORMULA_IN_JSON: Final = re.compile(r'(?<=")[=+\-@＝＋－＠]')
+_TACTIC: Final = re.compile(r"attack\.([a-z][a-z_-]+)")
+_TECHNIQUE: Final = re.compile(r"attack\.(t\d+(?:\.\d+)?)")
+
+
+class _Row(Struct):
+    """The parts of a finding that have a column; `matched` and `event` stay JSON."""
+
+    rule: FoundRule
+    time: str
+    host: str
+    telemetry: str
+    twin: bool
+    source: FoundSource
+    matched: Raw
+    event: Raw
+
+
+_DECODER: Final = Decoder(_Row)
+
+
+class CsvSink:
+    """A row for each finding, in UTF-8, after a row with the names of the columns.
+
+    Control characters are written as visible escapes. A cell that a spreadsheet could take for a formula begins with an
+    apostrophe, except in the columns of JSON, where the character itself is escaped and the cell stays valid JSON.
+    """
+
+    name: ClassVar[str] = "csv"
+
+    def begin(self, out: BinaryIO) -> None:
+        """Write the names of the columns."""
+        out.write(_line(COLUMNS))
+
+    def write(self, out: BinaryIO, line: bytes) -> None:
+        """Write one finding."""
+        row = _DECODER.decode(line)
+        rule, source = row.rule, row.source
+        texts = (row.time, rule.level, rule.title, row.host, row.telemetry, str(row.twin).lower(), rule.id)
+        tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
+        techniques = " ".join(name.upper() for name in _tags(_TECHNIQUE, rule.tags))
+        places = (source.path, source.format, str(source.record))
+        out.write(_line([*map(_cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]))
+
+    def end(self, out: BinaryIO, complete: bool) -> None:
+        """Write nothing: the form has no place for `complete`, which the coverage tells."""
+
+
+def _tags(form: re.Pattern[str], tags: Sequence[str]) -> Iterable[str]:
+    return (found[1] for tag in tags if (found := form.fullmatch(tag.lower())))
+
+
+def _cell(text: str) -> str:
+    text = safe_text(text)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _json_cell(value: Raw) -> str:
+    text = safe_json(bytes(value)).decode()
+    return _cell(_FORMULA_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().encode()
+
+
+__all__ = ["COLUMNS", "CsvSink"]

@@ -1,0 +1,159 @@
+"""What a source is: it recognises a format by content and reads records that know their gate.
+
+A source yields `Records` (raw records of one gate, with the decoder that understands them) and `Loss` (a part that could not
+be read). It never raises for damaged content: what can be read is read, the rest is a loss with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+import pyarrow as pa
+
+from tocsin.errors import SourceError
+from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
+from tocsin.events.values import encode, encode_texts
+
+HEAD_BYTES = 65536
+"""How much of a stream a source may see before it recognises the format, in bytes."""
+RECORD_BYTES = 64 << 20
+"""The longest single record that is kept in memory, in bytes; a longer one is a loss (F013)."""
+
+
+class Decoder(Protocol):
+    """How the raw records of one shape are understood. One instance serves a whole run."""
+
+    def columns(self, gate: Gate, raws: Sequence[Any], demand: Demand) -> dict[str, pa.DictionaryArray]:
+        """Return a column of cells for each field of the demand that may occur; rows in the order of `raws`."""
+        ...
+
+    def event(self, gate: Gate, raw: Any, number: int) -> Event:
+        """Return the whole event of one raw record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Raw records of one gate in reading order.
+
+    `numbers` are their record ids or 1-based lines; `counted` is False for a second view of records that were already
+    yielded (the joined auditd event), which must not count as events again.
+    """
+
+    decoder: Decoder
+    gate: Gate
+    raws: list[Any]
+    numbers: list[int]
+    size_bytes: int
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A part of a file that could not be read, and why."""
+
+    error: SourceError
+
+
+class Stream:
+    """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages."""
+
+    def __init__(self, file: BinaryIO, label: str) -> None:
+        self._file = file
+        self.label = label
+        self.head = _read_full(file, HEAD_BYTES)
+        self._waiting = self.head
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return exactly `size` bytes, fewer only at the end."""
+        if self._waiting:
+            data, self._waiting = self._waiting[:size], self._waiting[size:]
+            if len(data) < size:
+                data += _read_full(self._file, size - len(data))
+        else:
+            data = _read_full(self._file, size)
+        self.position += len(data)
+        return data
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """Yield the rest in blocks of `size` bytes, the last one shorter."""
+        while block := self.read(size):
+            yield block
+
+
+def _read_full(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if not data or len(data) == size:
+        return data or b""
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := file.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)
+
+
+class Source(Protocol):
+    """A format. The registry in `sources/__init__.py` lists one instance of each, most specific first."""
+
+    name: ClassVar[str]
+
+    def recognise(self, head: bytes) -> bool:
+        """Tell from the first bytes whether this is the format."""
+        ...
+
+    def read(self, stream: Stream) -> Iterator[Records | Loss]:
+        """Read the stream to its end, in bounded memory."""
+        ...
+
+
+class EventDecoder:
+    """The decoder of formats whose raw records are decoded events already; slow, and right for every format."""
+
+    def columns(self, gate: Gate, raws: Sequence[Event], demand: Demand) -> dict[str, pa.DictionaryArray]:
+        """Return a column of cells for each field of the demand."""
+        return {name: cell_column([_cell(event, name) for event in raws]) for name in demand.fields}
+
+    def event(self, gate: Gate, raw: Event, number: int) -> Event:
+        """Return the event itself."""
+        return raw
+
+
+def _cell(event: Event, name: str) -> str | None:
+    if name == KEYWORDS:
+        return encode_texts(event.values())
+    if name == TIME:
+        return event.time or None
+    present, value = event.find(name)
+    return encode(value) if present else None
+
+
+EVENTS = EventDecoder()
+"""The one instance of `EventDecoder`, so that records of one gate from many files share a batch."""
+
+
+def group_events(events: Sequence[Event], size_bytes: int, counted: bool = True) -> Iterator[Records]:
+    """Yield decoded events as records, grouped by gate, in order of first appearance."""
+    groups: dict[Gate, list[Event]] = {}
+    for event in events:
+        groups.setdefault(event.gate, []).append(event)
+    for gate, members in groups.items():
+        share = size_bytes * len(members) // max(1, len(events))
+        yield Records(EVENTS, gate, list(members), [event.record for event in members], share, counted)
+
+
+__all__ = [
+    "EVENTS",
+    "HEAD_BYTES",
+    "RECORD_BYTES",
+    "Decoder",
+    "EventDecoder",
+    "Loss",
+    "Records",
+    "Source",
+    "Stream",
+    "group_events",
+]

@@ -1,0 +1,302 @@
+"""The shapes in which tools write events as JSON, understood slowly and completely.
+
+A shape is told from the keys of the object: flat (nxlog, OTRF, Splunk), `Event` (evtx_dump, both attribute styles),
+`System` (Velociraptor), `winlog` (Winlogbeat), `data.win` (Wazuh), journald. What fits none is a plain JSON event, which no
+rule can see until a source for it exists, and which is counted as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tocsin.events import Event, Gate
+from tocsin.events.time import normal_time
+from tocsin.events.values import scalar_text
+from tocsin.sources.windows import windows_event
+
+Object = Mapping[str, Any]
+
+FLAT_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "Channel": ("LogName",),
+    "EventID": ("EventId", "EventCode", "event_id"),
+    "Provider_Name": ("SourceName", "Provider", "ProviderName"),
+    "Provider_Guid": ("ProviderGuid",),
+    "Computer": ("Hostname", "ComputerName", "MachineName"),
+    "EventRecordID": ("RecordNumber", "RecordID", "EventRecordId"),
+    "TimeCreated": ("@timestamp", "EventTime", "_time", "UtcTime"),
+    "Execution_ProcessID": ("ExecutionProcessID",),
+    "Execution_ThreadID": ("ExecutionThreadID", "ThreadID"),
+}
+"""Name of a System field in Sigma -> the names that flat writers give it, in order; the Sigma name itself comes first."""
+
+_WRAPPERS: Final = ("_source", "result")
+_WINLOG_SYSTEM: Final[dict[str, str]] = {
+    "channel": "Channel",
+    "event_id": "EventID",
+    "provider_name": "Provider_Name",
+    "provider_guid": "Provider_Guid",
+    "computer_name": "Computer",
+    "record_id": "EventRecordID",
+    "task": "Task",
+    "opcode": "Opcode",
+    "version": "Version",
+    "keywords": "Keywords",
+    "activity_id": "Correlation_ActivityID",
+}
+
+
+def json_event(found: Object, number: int) -> Event:
+    """Return the event of one JSON object; `number`, its 1-based line or record id, becomes the event's record."""
+    inner = _unwrap(found)
+    for shape in (_event_shape, _system_shape, _winlog_shape, _wazuh_shape, _journal_shape, _flat_shape):
+        event = shape(inner, found, number)
+        if event:
+            return event if event.record == number else replace(event, record=number)
+    time = next((t for t in (normal_time(inner.get(key)) for key in _TIMES) if t), "")
+    return Event(Gate("", "json", ""), inner, found, time, _host(inner), number)
+
+
+_TIMES: Final = ("@timestamp", "timestamp", "time", "eventTime", "TimeCreated", "_time", "ts")
+
+
+def _unwrap(found: Object) -> Object:
+    for key in _WRAPPERS:
+        inner = found.get(key)
+        if isinstance(inner, Mapping):
+            return inner
+    return found
+
+
+def _host(found: Object) -> str:
+    for key in ("Computer", "Hostname", "host", "hostname"):
+        value = found.get(key)
+        if isinstance(value, Mapping):
+            value = value.get("name") or value.get("hostname")
+        if isinstance(value, str):
+            return value
+    return ""
+
+
+def _event_shape(inner: Object, found: Object, number: int) -> Event | None:
+    body = inner.get("Event")
+    if not isinstance(body, Mapping) or not isinstance(body.get("System"), Mapping):
+        return None
+    return windows_event(flat_system(body["System"]), event_data(body), found, number)
+
+
+def _system_shape(inner: Object, found: Object, number: int) -> Event | None:
+    system = inner.get("System")
+    if not isinstance(system, Mapping) or "Channel" not in system:
+        return None
+    flat = flat_system(system)
+    if isinstance(flat.get("TimeCreated_SystemTime"), (int, float)):
+        flat["TimeCreated_SystemTime"] = str(flat["TimeCreated_SystemTime"])
+    data = event_data(inner)
+    if isinstance(inner.get("Message"), str):
+        data.setdefault("Message", inner["Message"])
+    return windows_event(flat, data, found, number)
+
+
+def flat_system(system: Object) -> dict[str, Any]:
+    """Return System's elements and attributes under Sigma's names: attributes are joined with `_`."""
+    flat: dict[str, Any] = {}
+    for name, value in system.items():
+        if name.endswith("_attributes") and isinstance(value, Mapping):
+            flat |= {f"{name[:-11]}_{key.lstrip('@')}": item for key, item in value.items()}
+        elif isinstance(value, Mapping):
+            _flatten_element(flat, name, value)
+        elif value is not None:
+            flat[name] = value
+    return flat
+
+
+def _flatten_element(flat: dict[str, Any], name: str, value: Object) -> None:
+    attributes = value.get("#attributes")
+    for key, item in (attributes if isinstance(attributes, Mapping) else {}).items():
+        flat[f"{name}_{key}"] = item
+    for key, item in value.items():
+        if key in ("#text", "Value", "$"):
+            flat[name] = item
+        elif key != "#attributes":
+            flat[f"{name}_{key.lstrip('@')}"] = item
+
+
+def event_data(body: Object) -> dict[str, Any]:
+    """Return the fields of EventData, or those of UserData's one child."""
+    data: dict[str, Any] = {}
+    for section in ("EventData", "ProcessingErrorData"):
+        _add_data(data, body.get(section))
+    user = body.get("UserData")
+    if isinstance(user, Mapping):
+        for name, child in user.items():
+            if isinstance(child, Mapping):
+                _add_data(data, child)
+            elif not name.startswith(("#", "@")):
+                data[name] = child
+    return data
+
+
+def _add_data(data: dict[str, Any], section: Any) -> None:
+    if not isinstance(section, Mapping):
+        if section is not None:
+            data["Data"] = section
+        return
+    for name, value in section.items():
+        if name in ("#attributes", "@xmlns", "xmlns") or name.endswith("_attributes"):
+            continue
+        if name == "Data":
+            _add_unnamed(data, value)
+        else:
+            data[name] = plain(value)
+
+
+def _add_unnamed(data: dict[str, Any], value: Any) -> None:
+    """Take `Data` apart: named elements of XML converters, or unnamed values."""
+    named = value if isinstance(value, list) else [value]
+    unnamed = []
+    for item in named:
+        name = _data_name(item)
+        if name:
+            _repeat(data, name, plain(item))
+        else:
+            unnamed.append(plain(item))
+    if unnamed:
+        data["Data"] = unnamed[0] if len(unnamed) == 1 and not isinstance(value, list) else unnamed
+
+
+def _repeat(data: dict[str, Any], name: str, value: Any) -> None:
+    if name not in data:
+        data[name] = value
+    else:
+        before = data[name]
+        data[name] = [*(before if isinstance(before, list) else [before]), value]
+
+
+def _data_name(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return ""
+    attributes = item.get("#attributes")
+    name = attributes.get("Name") if isinstance(attributes, Mapping) else item.get("@Name", item.get("Name"))
+    return name if isinstance(name, str) else ""
+
+
+def plain(value: Any) -> Any:
+    """Return the text of an element that may carry attributes; a list of such, a list."""
+    if isinstance(value, Mapping):
+        if "#text" in value:
+            return value["#text"]
+        rest = {key: item for key, item in value.items() if key != "#attributes" and not key.startswith("@")}
+        return {key: plain(item) for key, item in rest.items()} if rest else None
+    return value
+
+
+def _winlog_shape(inner: Object, found: Object, number: int) -> Event | None:
+    winlog = inner.get("winlog")
+    if not isinstance(winlog, Mapping):
+        return _dotted_winlog(inner, found, number)
+    system = {name: winlog[key] for key, name in _WINLOG_SYSTEM.items() if winlog.get(key) is not None}
+    for prefix in ("process", "user"):
+        part = winlog.get(prefix)
+        if prefix == "process" and isinstance(part, Mapping):
+            system["Execution_ProcessID"] = part.get("pid")
+        elif isinstance(part, Mapping):
+            system["Security_UserID"] = part.get("identifier")
+    system["TimeCreated_SystemTime"] = inner.get("@timestamp")
+    if "Channel" not in system and "EventID" not in system:
+        return None
+    data: dict[str, Any] = {}
+    for section in ("event_data", "user_data"):
+        _add_data(data, winlog.get(section))
+    if isinstance(inner.get("message"), str):
+        data.setdefault("Message", inner["message"])
+    system.setdefault("Computer", _host(inner))
+    return windows_event({k: v for k, v in system.items() if v is not None}, data, found, number)
+
+
+def _dotted_winlog(inner: Object, found: Object, number: int) -> Event | None:
+    if "winlog.channel" not in inner and "winlog.event_id" not in inner:
+        return None
+    winlog: dict[str, Any] = {"event_data": {}, "user_data": {}}
+    for key, value in inner.items():
+        _, _, rest = key.partition("winlog.")
+        section, _, name = rest.partition(".")
+        if section in ("event_data", "user_data") and name:
+            winlog[section][name] = value
+        elif rest and "." not in rest:
+            winlog[rest] = value
+    host = inner.get("host.name")
+    outer = {"winlog": winlog, "@timestamp": inner.get("@timestamp"), "message": inner.get("message"), "host": host}
+    return _winlog_shape(outer, found, number)
+
+
+def _wazuh_shape(inner: Object, found: Object, number: int) -> Event | None:
+    data = inner.get("data")
+    win = data.get("win") if isinstance(data, Mapping) else inner.get("win")
+    if not isinstance(win, Mapping) or not isinstance(win.get("system"), Mapping):
+        return None
+    system = win["system"]
+    flat = {_capital(key): value for key, value in system.items()}
+    names = {"ProviderName": "Provider_Name", "ProviderGuid": "Provider_Guid", "SystemTime": "TimeCreated_SystemTime"}
+    names |= {"ProcessID": "Execution_ProcessID", "ThreadID": "Execution_ThreadID"}
+    flat = {names.get(key, key): value for key, value in flat.items()}
+    fields: dict[str, Any] = {}
+    section = win.get("eventdata")
+    for key, value in (section if isinstance(section, Mapping) else {}).items():
+        fields[key] = value
+        fields[_capital(key)] = value
+    if isinstance(flat.get("Message"), str):
+        fields.setdefault("Message", flat["Message"])
+    return windows_event(flat, fields, found, number)
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _journal_shape(inner: Object, found: Object, number: int) -> Event | None:
+    if "__REALTIME_TIMESTAMP" not in inner or "MESSAGE" not in inner:
+        return None
+    message = inner["MESSAGE"]
+    if isinstance(message, list):
+        message = bytes(item & 255 for item in message if isinstance(item, int)).decode("utf-8", "replace")
+    text = scalar_text(message) or ""
+    program = scalar_text(inner.get("SYSLOG_IDENTIFIER") or inner.get("_COMM")) or ""
+    micros = scalar_text(inner["__REALTIME_TIMESTAMP"]) or ""
+    time = normal_time(f"{micros[:-6]}.{micros[-6:]}") if micros.isdecimal() else ""
+    host = scalar_text(inner.get("_HOSTNAME")) or ""
+    fields = {**inner, "message": text, "program": program, "host": host, "MESSAGE": text}
+    return Event(Gate("linux", "syslog", program.lower()), fields, found, time, host, number, text)
+
+
+def _flat_shape(inner: Object, found: Object, number: int) -> Event | None:
+    system = {name: value for name, value in _flat_names(inner) if value is not None}
+    channel, event_id = system.get("Channel"), system.get("EventID")
+    if channel is None or event_id is None:
+        channel = channel if channel is not None else _splunk_channel(inner)
+        if channel is None or event_id is None:
+            return None
+        system["Channel"] = channel
+    return windows_event({**inner, **system}, {}, found, number)
+
+
+def _flat_names(inner: Object) -> list[tuple[str, Any]]:
+    found = []
+    for name, others in FLAT_NAMES.items():
+        if name not in inner:
+            found += [(name, inner[other]) for other in others if other in inner][:1]
+        elif name in ("Channel", "EventID"):
+            found.append((name, inner[name]))
+    return found
+
+
+def _splunk_channel(inner: Object) -> str | None:
+    for key in ("source", "sourcetype"):
+        value = inner.get(key)
+        if isinstance(value, str) and "WinEventLog:" in value:
+            return value.partition("WinEventLog:")[2]
+    return None
+
+
+__all__ = ["FLAT_NAMES", "event_data", "flat_system", "json_event", "plain"]

@@ -1,0 +1,181 @@
+"""JSON in bytes: lines, arrays and objects one after another, in UTF-8 or UTF-16, cut into single objects."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.errors import SourceError
+from tocsin.sources.interface import RECORD_BYTES, Loss, Stream
+
+BLOCK_BYTES: Final = 4 << 20
+_LOSSES: Final = 20
+_WORD: Final = json.JSONDecoder(strict=False)
+_SPACE: Final = re.compile(r"[\s,\[\]]*")
+_RESTART: Final = re.compile(r"\n\s*[,\[]?\s*(?=\{)")
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def load_object(raw: bytes | str) -> dict[str, Any]:
+    """Return the object of a JSON text; what strict JSON forbids (NaN, control characters, wrong UTF-8) is let pass.
+
+    Raises: ValueError when it is no JSON, or no object.
+    """
+    try:
+        found = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+        try:
+            found = json.loads(text, strict=False)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+        found = _without_surrogates(found)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    return found
+
+
+def _without_surrogates(value: Any) -> Any:
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), strict=False)
+
+
+def text_encoding(head: bytes) -> str:
+    """Return `utf-8`, `utf-16-le` or `utf-16-be`, told from a byte order mark or the NUL bytes of ASCII."""
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    if len(head) >= 4 and head[1] == 0 and head[3] == 0 and head[0] and head[2]:
+        return "utf-16-le"
+    if len(head) >= 4 and head[0] == 0 and head[2] == 0 and head[1] and head[3]:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def utf8_blocks(stream: Stream, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield the stream as UTF-8 without a byte order mark."""
+    encoding = text_encoding(stream.head)
+    blocks = stream.blocks(size)
+    if encoding == "utf-8":
+        for number, block in enumerate(blocks):
+            yield block.removeprefix(codecs.BOM_UTF8) if number == 0 else block
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for block in blocks:
+        yield decoder.decode(block).lstrip("\ufeff").encode("utf-8", "replace")
+    yield decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+class LossCounter:
+    """Losses of one file: the first ones by name, then how many more."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.count = 0
+
+    def add(self, code: str, message: str) -> Iterator[Loss]:
+        """Yield the loss while there are few."""
+        self.count += 1
+        if self.count <= _LOSSES:
+            yield Loss(SourceError(code, message))
+
+    def end(self) -> Iterator[Loss]:
+        """Yield one loss for all that were not named."""
+        if self.count > _LOSSES:
+            yield Loss(SourceError("F006", f"{self.count - _LOSSES} more records could not be parsed"))
+
+
+def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[bytes] | Loss]:
+    """Yield lists of whole lines; a line over the limit is a loss, and an empty line keeps its place."""
+    rest: list[bytes] = []
+    size, dropping = 0, False
+    for block in blocks:
+        head, newline, tail = block.rpartition(b"\n")
+        if not newline:
+            size += len(block)
+            if size > RECORD_BYTES and not dropping:
+                yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped")
+                dropping = True
+            rest = [] if dropping else [*rest, block]
+            continue
+        if dropping:
+            head = b"\n" + head.partition(b"\n")[2] if b"\n" in head else b""
+        yield b"".join([*rest, head]).split(b"\n")
+        rest, size, dropping = [tail], len(tail), False
+    if rest and rest != [b""]:
+        yield [b"".join(rest)]
+
+
+def object_texts(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[tuple[int, str] | Loss]:
+    """Yield (line, text) of each object of an array, or of objects one after another, over line breaks."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text, line = "", 1
+    wanted = 0
+    for block in _ending(blocks):
+        text += decoder.decode(block) if block is not None else decoder.decode(b"", True)
+        if block is not None and len(text) < wanted:
+            continue
+        at = 0
+        while True:
+            start = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+            line += text.count("\n", at, start)
+            at = start
+            if at >= len(text):
+                break
+            end = _object_end(text, at)
+            if end > 0:
+                yield line, text[at:end]
+                line += text.count("\n", at, end)
+                at = end
+                continue
+            if block is not None and len(text) - at < RECORD_BYTES and _could_go_on(text, at, end):
+                break
+            yield from losses.add("F006", f"line {line}: not valid JSON: {text[at : at + 40]!r}")
+            restart = _RESTART.search(text, at)
+            skipped = restart.end() if restart else len(text)
+            line += text.count("\n", at, skipped)
+            at = skipped
+        text = text[at:]
+        wanted = 2 * len(text)
+    yield from losses.end()
+
+
+def _ending(blocks: Iterator[bytes]) -> Iterator[bytes | None]:
+    yield from blocks
+    yield None
+
+
+def _object_end(text: str, at: int) -> int:
+    """Return the end of the value at a place, or minus the place of the fault."""
+    try:
+        return _WORD.raw_decode(text, at)[1]
+    except json.JSONDecodeError as error:
+        return -error.pos
+    except RecursionError:
+        return -at
+
+
+def _could_go_on(text: str, at: int, fault: int) -> bool:
+    """Tell whether a value may only be cut off by the end of the block: the fault lies at the end, or in an open string."""
+    return -fault >= len(text) - 16 or _open_string(text, -fault)
+
+
+def _open_string(text: str, at: int) -> bool:
+    return text[at : at + 1] == '"' and '"' not in text[at + 1 :].replace('\\"', "")
+
+
+__all__ = [
+    "BLOCK_BYTES",
+    "LossCounter",
+    "line_blocks",
+    "load_object",
+    "object_texts",
+    "text_encoding",
+    "utf8_blocks",
+]

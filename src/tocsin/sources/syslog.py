@@ -1,0 +1,205 @@
+"""Syslog lines: RFC 3164, RFC 5424, and what rsyslog writes with RFC 3339 times.
+
+The year of an RFC 3164 time. Such a time has no year, and one taken from the clock would make two runs differ. So a
+line's year is the one that it states, or that `SyslogSource(year_hint)` states for the first line, or that follows from
+a full date in the first 64 KiB which stands in a line of the same month and day, such as a boot message with the date.
+From there it goes on with the turns of the year. Without any of these the event has no time. The zone is taken as UTC.
+
+A line of another shape goes on with the message before it: it is an event of its own, without a program, with the time
+and host of the line before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+from tocsin.errors import SourceError
+from tocsin.events import Event, Gate
+from tocsin.events.time import normal_time
+from tocsin.sources.interface import Loss, Records, Stream
+from tocsin.sources.text import Line, Losses, Sized, grouped, head_lines, read_lines
+from tocsin.sources.xml import parse_event
+
+_FACILITIES: Final = (
+    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp security console solaris-cron"  # noqa: SIM905
+    " local0 local1 local2 local3 local4 local5 local6 local7".split()
+)
+_SEVERITIES: Final = "emerg alert crit err warning notice info debug".split()  # noqa: SIM905
+_MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
+
+_PRI: Final = r"(?:<(?P<pri>\d{1,3})>)"
+_ISO: Final = r"(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
+_MONTH_AND_DAY: Final = rf"(?P<month>{'|'.join(_MONTHS)}) {{1,2}}(?P<day>\d{{1,2}})"
+_OLD: Final = _MONTH_AND_DAY + r" (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d(?:\.\d{1,9})?)"
+_NAMES: Final = r"(?P<host>\S{1,255}) (?P<program>\S{1,128}) (?P<pid>\S{1,128}) (?P<msgid>\S{1,64})"
+_RFC5424: Final = re.compile(rf"{_PRI}\d{{1,2}} (?:-|{_ISO}) {_NAMES} (?P<rest>[-\[].*)", re.ASCII | re.DOTALL)
+_STAMPED: Final = re.compile(
+    _PRI + rf"?(?:{_ISO}|{_OLD}) (?:(?P<host>[^\s\[\]]{{0,254}}[^\s\[\]:]) +)?(?P<rest>.*)", re.ASCII | re.DOTALL
+)
+_TAG: Final = re.compile(
+    r"(?P<program>[^\s:\[\]]{1,128})\]?(?:\[(?P<pid>[^\]\s]{0,64})\]:?|:(?= |$)) ?(?P<message>.*)", re.ASCII | re.DOTALL
+)
+_ELEMENT: Final = re.compile(r'\[(?P<id>[^\s=\]"]{1,128})(?P<params>(?: +[^\s=\]"]{1,128}="(?:[^"\\]|\\.)*+")*+) *\]')
+_PARAM: Final = re.compile(r'([^\s=\]"]{1,128})="((?:[^"\\]|\\.)*+)"')
+_ESCAPED: Final = re.compile(r'\\(["\\\]])')
+_FULL_DATE: Final = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
+_HALF_A_YEAR: Final = 6  # months
+_HEAD_LINES: Final = 2000
+_ANY_YEAR: Final = 2000
+
+
+@dataclass(slots=True)
+class _Years:
+    """The year of times that do not state one, in reading order."""
+
+    year: int
+    month: int = 0
+
+    def time(self, found: Mapping[str, str]) -> str:
+        """Return the time of an RFC 3164 stamp, empty when no year is known."""
+        month = _MONTHS.index(found["month"]) + 1
+        if found["year"]:
+            self.year = int(found["year"])
+        elif not self.year:
+            return ""
+        elif self.month - month > _HALF_A_YEAR:
+            self.year += 1
+        elif self.month and month - self.month > _HALF_A_YEAR:
+            self.year -= 1
+        self.month = month
+        return normal_time(f"{self.year:04d}-{month:02d}-{int(found['day']):02d}T{found['clock']}")
+
+
+def _first_year(head: bytes) -> int:
+    """Return the year of the first stamped line, told from full dates in the first lines; 0 when none tells it."""
+    found, turns = 0, _Years(_ANY_YEAR)
+    for text in head_lines(head, _HEAD_LINES, len(head)):
+        line = _STAMPED.match(text)
+        if not line or not line["month"] or line["year"]:
+            continue
+        turns.time(line.groupdict())
+        date = (_MONTHS.index(line["month"]) + 1, int(line["day"]))
+        years = [int(year) for year, *rest in _FULL_DATE.findall(line["rest"]) if tuple(map(int, rest)) == date]
+        found = max([found, *(year - (turns.year - _ANY_YEAR) for year in years)])
+    return found
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Understands lines in their order."""
+
+    years: _Years
+    time: str = ""
+    host: str = ""
+
+    def event(self, line: Line) -> Event:
+        """Return the event of a line that is not blank."""
+        text = line.text.lstrip("\0")
+        found = _RFC5424.match(text) or _STAMPED.match(text)
+        if not found:
+            fields = {"message": text, "program": ""}
+            return Event(Gate("linux", "syslog", ""), fields, fields, self.time, self.host, line.number, line.text)
+        parts = found.groupdict(default="")
+        fields = _modern(parts) if "msgid" in parts else _traditional(parts)
+        self.host = str(fields.get("host", ""))
+        self.time = self.years.time(parts) if parts.get("month") else normal_time(parts["iso"])
+        gate = Gate("linux", "syslog", _gate_name(str(fields["program"])))
+        return Event(gate, fields, fields, self.time, self.host, line.number, line.text)
+
+
+def _traditional(parts: Mapping[str, str]) -> dict[str, Any]:
+    tag = _TAG.match(parts["rest"])
+    tagged = tag.groupdict(default="") if tag else {"program": "", "pid": "", "message": parts["rest"]}
+    return _fields(parts["pri"], {**tagged, "host": parts["host"]})
+
+
+def _modern(parts: Mapping[str, str]) -> dict[str, Any]:
+    data, message = _structured(parts["rest"])
+    named = {name: "" if parts[name] == "-" else parts[name] for name in ("program", "pid", "host", "msgid")}
+    return {**data, **_fields(parts["pri"], {"message": message.removeprefix("\ufeff"), **named})}
+
+
+def _fields(pri: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a line; what it does not state is left out, save for message and program."""
+    fields = {name: text for name, text in texts.items() if text or name in ("message", "program")}
+    facility, severity = divmod(int(pri or 0), len(_SEVERITIES))
+    if pri and facility < len(_FACILITIES):
+        fields |= {"facility": _FACILITIES[facility], "severity": _SEVERITIES[severity]}
+    return fields
+
+
+def _structured(rest: str) -> tuple[dict[str, dict[str, str]], str]:
+    """Return the structured data by element, and the message after it."""
+    data: dict[str, dict[str, str]] = {}
+    at = 1 if rest.startswith("-") else 0
+    while not rest.startswith("-") and (element := _ELEMENT.match(rest, at)):
+        params = _PARAM.findall(element["params"])
+        data.setdefault(element["id"], {}).update((name, _ESCAPED.sub(r"\1", value)) for name, value in params)
+        at = element.end()
+    return data, rest[at:].removeprefix(" ")
+
+
+def _gate_name(program: str) -> str:
+    """Return the program as gates name it: `/USR/SBIN/CRON` is cron, `su(pam_unix)` is su."""
+    name = program.rpartition("/")[2] if program.startswith("/") else program
+    return name.partition("(")[0].lower()
+
+
+class SyslogSource:
+    """Syslog files. `year_hint` is the year of the first line, for a caller that knows it."""
+
+    name: ClassVar[str] = "syslog"
+
+    def __init__(self, year_hint: int = 0) -> None:
+        self._year_hint = year_hint
+
+    def recognise(self, head: bytes) -> bool:
+        """Tell by the stamps of at least half of the first lines."""
+        lines = head_lines(head, 20)
+        return bool(lines) and 2 * sum(map(_is_stamped, lines)) >= len(lines)
+
+    def read(self, stream: Stream) -> Iterator[Records | Loss]:
+        """Yield each line, or the Sysmon event that it carries."""
+        return grouped(_events(stream, _Reader(_Years(self._year_hint or _first_year(stream.head)))))
+
+
+def _is_stamped(text: str) -> bool:
+    """Tell whether a line has a syslog header; with an RFC 3339 time, which many logs have, it also needs a tag."""
+    text = text.lstrip("\0")
+    found = _STAMPED.match(text)
+    if not found:
+        return bool(_RFC5424.match(text))
+    return bool(found["month"] or found["pri"] or (found["host"] and _TAG.match(found["rest"])))
+
+
+def _events(stream: Stream, reader: _Reader) -> Iterator[Sized | Loss]:
+    losses = Losses()
+    for line in read_lines(stream, losses):
+        if isinstance(line, Loss):
+            yield line
+        elif line.text.strip("\0 \t\r"):
+            event = reader.event(line)
+            try:
+                yield Sized(_carried(event), line.size_bytes)
+            except SourceError as error:
+                yield from losses.add(error.code, error.message, line.number)
+                yield Sized(event, line.size_bytes)
+    yield from losses.close()
+
+
+def _carried(event: Event) -> Event:
+    """Return the Sysmon event that a line carries as its message, else the line's own.
+
+    Raises: SourceError F006 when the event is damaged.
+    """
+    message = event.fields["message"]
+    if not message.startswith(("<Event>", "<Event ")):
+        return event
+    found = parse_event(message, event.record, event.text)
+    return replace(found, time=found.time or event.time, host=found.host or event.host)
+
+
+__all__ = ["SyslogSource"]
