@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,8 +43,12 @@ def by_gate(records: Sequence[Records]) -> dict[Gate, list[Records]]:
 
 
 def fast(plans: Sequence[Plan], records: Sequence[Records]) -> Counter[str]:
-    """Count the matches of each rule by the fast engine."""
-    engine = FastEngine(plans)
+    """Count the matches of each rule by a fresh fast engine."""
+    return match_counts(FastEngine(plans), plans, records)
+
+
+def match_counts(engine: FastEngine, plans: Sequence[Plan], records: Sequence[Records]) -> Counter[str]:
+    """Count the matches of each rule by a fast engine."""
     counts: Counter[str] = Counter()
     for item in records:
         columns = item.decoder.columns(item.gate, item.raws, engine.gate_plan(item.gate).demand)
@@ -54,8 +58,15 @@ def fast(plans: Sequence[Plan], records: Sequence[Records]) -> Counter[str]:
     return counts
 
 
+def reference_counts(rules: Sequence[Rule], records: Sequence[Records]) -> Counter[str]:
+    """Count the matches of each rule by the reference, in this process."""
+    _prepare(rules, records)
+    return sum((_count(number) for number in range(len(records))), Counter())
+
+
 def reference(rules: Sequence[Rule], records: Sequence[Records], jobs: int = 2) -> Counter[str]:
     """Count the matches of each rule by the reference, over `jobs` processes."""
+    records = split(records, 200)
     with multiprocessing.get_context("fork").Pool(jobs, _prepare, (rules, records)) as pool:
         return sum(pool.imap_unordered(_count, range(len(records)), chunksize=1), Counter())
 
@@ -65,6 +76,7 @@ _STATE: dict[str, Sequence] = {}
 
 def _prepare(rules: Sequence[Rule], records: Sequence[Records]) -> None:
     _STATE["rules"], _STATE["records"] = rules, records
+    _admitted.cache_clear()
 
 
 @lru_cache(maxsize=4096)
@@ -87,10 +99,46 @@ def _count(number: int) -> Counter[str]:
     return +counts
 
 
+def split(records: Sequence[Records], rows: int) -> list[Records]:
+    """Cut records into groups of at most so many rows, so that processes share the work evenly."""
+    return [
+        Records(item.decoder, item.gate, item.raws[at : at + rows], item.numbers[at : at + rows], item.size_bytes)
+        for item in records
+        for at in range(0, len(item.raws), rows)
+    ]
+
+
+def distinct(records: Sequence[Records], keep: Callable[[Event], object]) -> list[Records]:
+    """Return records without the events that are told apart by nothing in `keep(event)`."""
+    seen: set[object] = set()
+    found = []
+    for item in records:
+        raws, numbers = [], []
+        for raw, number in zip(item.raws, item.numbers, strict=True):
+            key = (item.gate, keep(item.decoder.event(item.gate, raw, number)))
+            if key not in seen:
+                seen.add(key)
+                raws.append(raw)
+                numbers.append(number)
+        if raws:
+            found.append(Records(item.decoder, item.gate, raws, numbers, item.size_bytes))
+    return found
+
+
 def parse_rules(files: Sequence[RuleFile]) -> list[Rule]:
     """Return the typed rules of files."""
     parsed = [item for file in files for _, item in parse_text(file.text, file.label)]
     return [item for item in parsed if isinstance(item, Rule)]
 
 
-__all__ = ["by_gate", "fast", "parse_rules", "read_records", "reference"]
+__all__ = [
+    "by_gate",
+    "distinct",
+    "fast",
+    "match_counts",
+    "parse_rules",
+    "read_records",
+    "reference",
+    "reference_counts",
+    "split",
+]

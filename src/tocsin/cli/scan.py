@@ -80,7 +80,7 @@ def scan(
     running = Scan(chosen, found)
     out: BinaryIO | None = sys.stdout.buffer if to_stdout else None
     with _interruptible(running), _progress(options["quiet"]) as tick:
-        report = running.run(SINKS[form], out, tick)
+        report = running.run(SINKS[form](), out, tick)
     if options["coverage"]:
         _write_coverage(options["coverage"], report.coverage)
     if not options["quiet"]:

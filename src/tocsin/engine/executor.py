@@ -21,22 +21,21 @@ from tocsin.engine.tests import RowTest, compile_expr
 from tocsin.errors import RegexTimeout
 from tocsin.events import EventBatch, Gate
 from tocsin.plans.expr import Atom, Not, Plan
-from tocsin.plans.gates import GatePlan, ViewPlan, plan_gate
-from tocsin.plans.witness import find_witness
+from tocsin.plans.gates import GatePlan, PlanIndex, ViewPlan, plan_gate
 
 CACHE_BYTES: Final = 16 << 20
 """Text that the cells of one view may hold before they are forgotten, in bytes."""
 _CELL_BYTES: Final = 400
 _ANSWERS: Final = 50_000
+_WIDEST: Final = 1 << 62
 Answer = tuple[tuple[int, ...], tuple[tuple[int, RegexTimeout], ...]]
 
 
 class FastEngine:
     """Evaluates a rule set gate by gate; the program of a gate is made when its first batch comes."""
 
-    def __init__(self, plans: Sequence[Plan], extra_fields: tuple[str, ...] = ()) -> None:
-        self._plans = plans
-        self._extra_fields = extra_fields
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._plans = PlanIndex(plans)
         self._gates: dict[Gate, tuple[GatePlan, list[_ViewProgram]]] = {}
 
     def gate_plan(self, gate: Gate) -> GatePlan:
@@ -46,7 +45,7 @@ class FastEngine:
     def _gate(self, gate: Gate) -> tuple[GatePlan, list[_ViewProgram]]:
         found = self._gates.get(gate)
         if found is None:
-            plan = plan_gate(gate, self._plans, self._extra_fields)
+            plan = plan_gate(gate, self._plans)
             found = self._gates[gate] = (plan, [_ViewProgram(view) for view in plan.views])
         return found
 
@@ -76,11 +75,11 @@ class _ViewProgram:
     def _filters(self) -> list[FieldFilter]:
         found: dict[str, list[tuple[Atom | Not, int]]] = {name: [] for name in self.fields}
         for bit, rule in enumerate(self.view.rules):
-            witness = find_witness(rule.expr)
+            witness = rule.witness
             if witness is None:
                 self.always |= 1 << bit
                 continue
-            for atom in witness.atoms:
+            for atom in witness:
                 field = atom.field if isinstance(atom, Atom) else atom.part.field  # type: ignore[union-attr]
                 found[field].append((atom, 1 << bit))
         return [FieldFilter(witnesses) for witnesses in found.values()]
@@ -100,14 +99,15 @@ class _ViewProgram:
         rows = self._candidate_rows(batch.rows, tables, codes)
         if not len(rows):
             return
-        picked = [codes_of[rows].tolist() for codes_of in codes]
-        cells = [map(table.__getitem__, column) for table, column in zip(tables, picked, strict=True)]
-        for row, combination in zip(
-            rows.tolist(), zip(*cells, strict=True) if cells else [()] * len(rows), strict=True
-        ):
+        picked = [column[rows] for column in codes]
+        firsts, which = _combinations(picked, [len(table) for table in tables], len(rows))
+        for number, first in enumerate(firsts.tolist()):
+            combination = tuple([table[column[first]] for table, column in zip(tables, picked, strict=True)])
             found, faults = self._answer(combination)
-            answer.found.extend(Match(row, number, view) for number in found)
-            answer.faults.extend(Fault(row, number, error) for number, error in faults)
+            if found or faults:
+                for row in rows[which == number].tolist():
+                    answer.found.extend(Match(row, rule, view) for rule in found)
+                    answer.faults.extend(Fault(row, rule, error) for rule, error in faults)
 
     def _look_up(self, batch: EventBatch) -> tuple[list[list[Cell]], list[npt.NDArray[np.int32]]]:
         """Return, for each field, the cells of its distinct values and each row's code; the last cell is "absent"."""
@@ -177,6 +177,25 @@ class _ViewProgram:
         if test is None:
             test = self.tests[bit] = compile_expr(self.view.rules[bit].expr, self.index)
         return test
+
+
+def _combinations(
+    columns: list[npt.NDArray[np.int32]], sizes: list[int], rows: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the first row of each distinct combination of codes, and for each row the number of its combination.
+
+    Cost: one sort of the rows. The codes are joined to one number; where that would overflow it is made dense first.
+    """
+    key = np.zeros(rows, np.int64)
+    span = 1
+    for column, size in zip(columns, sizes, strict=True):
+        if span * size >= _WIDEST:
+            dense, key = np.unique(key, return_inverse=True)
+            span = len(dense)
+        key = key * size + column
+        span *= size
+    _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
+    return firsts, which
 
 
 __all__ = ["CACHE_BYTES", "FastEngine"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tocsin.errors import RuleError
-from tocsin.plans.expr import Expr, Plan
+from tocsin.plans.expr import Exists, Expr, Plan, atoms_of, fields_of, put_in
 from tocsin.plans.lower import Placeholders, lower_detection
+from tocsin.plans.witness import find_witness
 from tocsin.rules.condition import AllOf, AnyOf, Condition, Name, NotOf, has_not, parse_condition
 from tocsin.rules.filters import applies
 from tocsin.rules.rule import Filter, Rule
@@ -24,7 +25,11 @@ def compile_rule(rule: Rule, placeholders: Placeholders, filters: tuple[Filter, 
         suppressed = _suppression(item, f"filter{number}:", placeholders)
         selections |= suppressed[0]
         condition = AllOf((condition, suppressed[1]))
-    return Plan(rule.meta, rule.logsource, selections, condition)
+    expr = put_in(condition, selections)
+    witness = find_witness(expr)
+    fields = tuple(sorted(fields_of(expr)))
+    presence = any(isinstance(atom.test, Exists) for atom in atoms_of(expr))
+    return Plan(rule.meta, rule.logsource, selections, condition, fields, witness.atoms if witness else None, presence)
 
 
 def _parse(text: str, rule: Rule, selections: dict[str, Expr]) -> Condition:

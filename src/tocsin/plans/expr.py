@@ -106,13 +106,18 @@ Expr = Atom | And | Or | Not | Constant
 class Plan(Struct, frozen=True, array_like=True):
     """A compiled rule.
 
-    `selections` are the detections by name, those of filters under a prefix; `condition` is the tree over them.
+    `selections` are the detections by name, those of filters under a prefix; `condition` is the tree over them. `fields`
+    and `witness` are what the passes found, kept so that a gate's program is made without walking every rule; `witness`
+    is None when the rule has no necessary condition; `asks_presence` tells whether some test asks if a field exists.
     """
 
     meta: Meta
     logsource: Logsource
     selections: dict[str, Expr]
     condition: Condition
+    fields: tuple[str, ...] = ()
+    witness: tuple[Atom | Not, ...] | None = None
+    asks_presence: bool = False
 
     @property
     def expr(self) -> Expr:

@@ -25,18 +25,45 @@ from tocsin.plans.expr import (
     require,
 )
 from tocsin.plans.match import glob_matches
-from tocsin.plans.witness import longest_literal
-from tocsin.rules.logsource import View, admits, views
+from tocsin.plans.witness import find_witness, longest_literal
+from tocsin.rules.logsource import Tag, View, admits, views
+from tocsin.rules.rule import Logsource
 
 _SHORTEST_SCREEN: Final = 3
+_GATED: Final = frozenset({"EventID", "Channel"})
 
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A plan at a gate: its number in the rule set, and its expression with what the gate decides put in."""
+    """A plan at a gate: its number in the rule set, and what the gate and the logsource make of it.
+
+    `folded` is its expression where the gate decides a part of it, else None: then the plan's own passes hold.
+    """
 
     number: int
-    expr: Expr
+    plan: Plan
+    tags: tuple[Tag, ...]
+    folded: Expr | None
+
+    @property
+    def expr(self) -> Expr:
+        """Return the expression to evaluate."""
+        return self.folded if self.folded is not None else require(self.plan.expr, self.tags)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Return the fields that the rule reads here."""
+        if self.folded is not None:
+            return fields_of(self.folded)
+        return frozenset(self.plan.fields).union(tag.field for tag in self.tags if tag.field)
+
+    @property
+    def witness(self) -> tuple[Atom | Not, ...] | None:
+        """Return the necessary condition, or None for "always"."""
+        if self.folded is None:
+            return self.plan.witness
+        found = find_witness(self.folded)
+        return found.atoms if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +84,39 @@ class GatePlan:
     demand: Demand
 
 
-def plan_gate(gate: Gate, plans: Sequence[Plan], extra_fields: tuple[str, ...] = ()) -> GatePlan:
+class PlanIndex:
+    """The plans of a rule set by logsource, so that a gate asks each logsource once."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._by_logsource: dict[Logsource, list[tuple[int, Plan]]] = {}
+        for number, plan in enumerate(plans):
+            self._by_logsource.setdefault(plan.logsource, []).append((number, plan))
+
+    def admitted(self, view: View) -> list[tuple[int, Plan, tuple[Tag, ...]]]:
+        """Return (number, plan, tags) of the plans that see a view, by number."""
+        found = []
+        for logsource, members in self._by_logsource.items():
+            tags = admits(view, logsource)
+            if tags:
+                found += [(number, plan, tags) for number, plan in members]
+        return sorted(found, key=lambda item: item[0])
+
+
+def plan_gate(gate: Gate, plans: PlanIndex) -> GatePlan:
     """Return what the plans of a rule set want of a gate."""
     view_plans = tuple(found for found in (_plan_view(gate, view, plans) for view in views(gate)) if found.rules)
-    fields = {name for found in view_plans for name in _native_fields(found)} | set(extra_fields)
+    fields = {name for found in view_plans for name in _native_fields(found)}
     presence = frozenset(name for found in view_plans for name in _asked_presence(found))
     return GatePlan(gate, view_plans, Demand(tuple(sorted(fields)), _screen(view_plans), presence))
 
 
-def _plan_view(gate: Gate, view: View, plans: Sequence[Plan]) -> ViewPlan:
+def _plan_view(gate: Gate, view: View, plans: PlanIndex) -> ViewPlan:
     rules = []
-    for number, plan in enumerate(plans):
-        tags = admits(view, plan.logsource)
-        if tags:
-            expr = fold_gate(require(plan.expr, tags), gate)
-            if expr != Constant(False):
-                rules.append(GateRule(number, expr))
-    fields = sorted({name for rule in rules for name in fields_of(rule.expr)})
+    for number, plan, tags in plans.admitted(view):
+        folded = fold_gate(require(plan.expr, tags), gate) if _GATED.intersection(plan.fields) else None
+        if folded != Constant(False):
+            rules.append(GateRule(number, plan, tags, folded))
+    fields = sorted({name for rule in rules for name in rule.fields})
     return ViewPlan(view, tuple(rules), tuple(fields))
 
 
@@ -83,7 +126,8 @@ def _native_fields(found: ViewPlan) -> list[str]:
 
 
 def _asked_presence(found: ViewPlan) -> list[str]:
-    atoms = [atom for rule in found.rules for atom in atoms_of(rule.expr)]
+    asking = [rule for rule in found.rules if rule.plan.asks_presence]
+    atoms = [atom for rule in asking for atom in atoms_of(rule.expr)]
     return [atom.field for atom in atoms if isinstance(atom.test, Exists)]
 
 
@@ -113,7 +157,7 @@ def _screen(found: tuple[ViewPlan, ...]) -> tuple[str, ...]:
     needles: set[str] = set()
     for view in found:
         for rule in view.rules:
-            for atom in atoms_of(rule.expr):
+            for atom in atoms_of(rule.expr) if KEYWORDS in rule.fields else ():
                 if atom.field != KEYWORDS:
                     continue
                 text = longest_plain(atom)
@@ -134,4 +178,4 @@ def longest_plain(atom: Atom) -> str:
     return max(runs.split("\0"), key=len)
 
 
-__all__ = ["GatePlan", "GateRule", "ViewPlan", "fold_gate", "plan_gate"]
+__all__ = ["GatePlan", "GateRule", "PlanIndex", "ViewPlan", "fold_gate", "plan_gate"]

@@ -5,6 +5,7 @@ Only rows that carry a witness are evaluated at all; the choice may be poor, nev
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,11 @@ class Witness:
     share: float
 
 
+_FLAGS: Final = frozenset({"true", "false", "0", "1", "-", "high", "medium", "system"})
+_FILLER: Final = re.compile(
+    r"c:\\|\\?windows\\|system32\\|syswow64\\|\\?users\\|\\?appdata\\|local\\|roaming\\|program(?: files(?: \(x86\))?|data)\\"
+    r"|ntdll|kernelbase|kernel32|svchost|microsoft|software\\|hklm\\|currentversion\\|\.exe|\.dll"
+)
 _COMMON: Final = (
     ".exe",
     "c:\\windows\\",
@@ -96,14 +102,14 @@ def longest_literal(pattern: Pattern) -> str:
 
 
 def _glob_share(pattern: Pattern) -> float:
-    if all(isinstance(token, str) for token in pattern):
-        return 0.02
     text = longest_literal(pattern)
+    if all(isinstance(token, str) for token in pattern):
+        return 0.5 if text in _FLAGS else 0.02
     if not text:
         return 1.0
     if any(text in common for common in _COMMON):
         return 0.5
-    return 0.25 * 0.75 ** len(text) + 0.001
+    return 0.25 * 0.75 ** len(_FILLER.sub("", text)) + 0.001
 
 
 __all__ = ["Witness", "find_witness", "longest_literal"]

@@ -29,8 +29,14 @@ def default_cache_dir() -> Path:
 
 
 def digest_of(files: Iterable[tuple[str, bytes]], placeholders: Mapping[str, Sequence[str]]) -> str:
-    """Return the key of a rule set: version, placeholders, and the label and content of every file."""
+    """Return the key of a rule set: version, compiler, placeholders, and the label and content of every file.
+
+    The compiler is told by its own source, so that a changed one never meets plans that another made.
+    """
     whole = hashlib.sha256(f"{tocsin.__version__} {sys.version_info[:2]}".encode())
+    for room in ("rules", "plans"):
+        for path in sorted(Path(tocsin.__file__).parent.joinpath(room).glob("*.py")):
+            whole.update(path.read_bytes())
     whole.update(msgspec.msgpack.encode({key: list(values) for key, values in sorted(placeholders.items())}))
     for label, text in files:
         whole.update(hashlib.sha256(label.encode("utf-8", "surrogateescape")).digest() + hashlib.sha256(text).digest())

@@ -32,6 +32,7 @@ from tocsin.runs.batches import GateSeen
 from tocsin.runs.ruleset import RuleSet
 
 _SHOWN_FIELDS: Final = 5
+_GATED: Final = frozenset({"EventID", "Channel"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ def make_coverage(
         unsupported=rules.notes("unsupported"),
         invalid=rules.notes("invalid"),
     )
-    admitted: dict[Logsource, list[tuple[_Sight, Plan | None]]] = {}
+    admitted: dict[Logsource, list[_Sight]] = {}
     for plan in evaluated:
         if plan.logsource not in admitted:
-            admitted[plan.logsource] = [(sight, None) for sight in sights if admits(sight.view, plan.logsource)]
-        _judge(plan, [sight for sight, _ in admitted[plan.logsource]], found)
+            admitted[plan.logsource] = [sight for sight in sights if admits(sight.view, plan.logsource)]
+        _judge(plan, admitted[plan.logsource], found)
     for (number, reason), count in sorted(failed.items()):
         found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
     events = sum(file.events for file in files)
@@ -117,21 +118,25 @@ def _judge(plan: Plan, sights: Sequence[_Sight], found: RuleCoverage) -> None:
         reason = why_no_source(plan.logsource) or f"no event of its logsource {plan.logsource} was read"
         found.not_evaluable.append(_note(plan, reason))
         return
-    fields = fields_of(plan.expr)
-    views_left = [(sight, _left(plan, sight, fields)) for sight in sights]
-    able = [(sight, expr) for sight, expr in views_left if expr != Constant(False)]
+    fields = frozenset(plan.fields)
+    expr = plan.expr
+    able = [sight for sight in sights if _left(plan, expr, sight, fields) != Constant(False)]
     if not able:
         found.not_evaluable.append(_note(plan, _why_not(plan, sights, fields)))
         return
-    blind = _blind_branches(plan, [sight for sight, _ in able], fields)
+    blind = _blind_branches(plan, [sight for sight in able if fields - sight.fields])
     if blind:
         found.blind.append(_note(plan, blind))
 
 
-def _left(plan: Plan, sight: _Sight, fields: frozenset[str]) -> Expr:
+def _left(plan: Plan, expr: Expr, sight: _Sight, fields: frozenset[str]) -> Expr:
     """Return what can still be true of a plan at a sight, given the fields that never occurred."""
-    expr = fold_gate(require(plan.expr, admits(sight.view, plan.logsource)), sight.gate)
-    return without(expr, fields - sight.fields) if fields - sight.fields else expr
+    tags = admits(sight.view, plan.logsource)
+    missing = (fields | {tag.field for tag in tags if tag.field}) - sight.fields
+    if _GATED & fields:
+        expr = fold_gate(expr, sight.gate)
+        missing -= _GATED
+    return without(require(expr, tags), missing) if missing else expr
 
 
 def without(expr: Expr, absent: frozenset[str]) -> Expr:
@@ -163,21 +168,20 @@ def _why_not(plan: Plan, sights: Sequence[_Sight], fields: frozenset[str]) -> st
     ]
     if not open_gates:
         return f"no event with an EventID or channel that it asks for was read ({plan.logsource})"
-    missing = frozenset.intersection(*(fields - sight.fields for sight in open_gates))
-    missing = missing or frozenset().union(*(fields - sight.fields for sight in open_gates))
+    gone = [fields - sight.fields - _GATED for sight in open_gates]
+    missing = frozenset.intersection(*gone) or frozenset[str]().union(*gone)
     return f"a field never occurred: {_names(missing)}"
 
 
-def _blind_branches(plan: Plan, sights: Sequence[_Sight], fields: frozenset[str]) -> str:
+def _blind_branches(plan: Plan, sights: Sequence[_Sight]) -> str:
     """Say which selections can never hold, for want of which fields; empty when every selection can."""
     parts = []
-    for name, expr in plan.selections.items():
+    for name, expr in plan.selections.items() if sights else ():
         read = fields_of(expr)
-        blind = [
-            sight for sight in sights if read - sight.fields and without(expr, read - sight.fields) == Constant(False)
-        ]
+        gone = [(sight, read - sight.fields - _GATED) for sight in sights]
+        blind = [sight for sight, missing in gone if missing and without(expr, missing) == Constant(False)]
         if blind and expr != Constant(False):
-            missing = frozenset().union(*(read - sight.fields for sight in blind))
+            missing = frozenset[str]().union(*(read - sight.fields - _GATED for sight in blind))
             where = sorted({sight.name for sight in blind})
             parts.append(f"{name}: no {_names(missing)} in {_names(where)}")
     return "; ".join(parts)

@@ -122,7 +122,6 @@ class Scan:
         if not settings.units:
             return Gathered()
         jobs = self._options.jobs or min(os.cpu_count() or 1, 1 + total // BYTES_PER_JOB)
-        gc.collect()
         gc.freeze()
         self._pool = Pool(settings, min(jobs, len(settings.units)))
         if self._interrupted:

@@ -51,7 +51,10 @@ def open_streams(
                 yield Loss(SourceError("F001", message, where=Where(label)))
                 return
         scan = Scan(limits, passwords)
-        yield from _walk(scan, _root(scan, file, label), label, 0)
+        for item in _walk(scan, _root(scan, file, label), label, 0):
+            if isinstance(item, Stream) and item.label == label:
+                item.path = path
+            yield item
 
 
 class _Root:

@@ -31,6 +31,7 @@ _RATIO_FROM: Final = 64 << 20
 _SPOOL_BYTES: Final = 64 << 20
 _INPUT_BYTES: Final = 65536
 _TAIL_BYTES: Final = 64
+_PADDING: Final = b"\0 \t\r\n"
 _ERRORS: Final = (OSError, EOFError, ValueError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
@@ -373,12 +374,12 @@ class Expanded:
         return f"{self._form.name} data {what} after {position} bytes, {self._expanded} expanded"
 
     def _next_frame(self) -> bool:
-        """Go on to the frame that follows; zeros between frames are padding."""
+        """Go on to the frame that follows; zeros and white space between frames are padding."""
         if self._form.starts is None:
             return False
-        rest = (self._frame.unused_data + self._input[self._at :]).lstrip(b"\0")
+        rest = (self._frame.unused_data + self._input[self._at :]).lstrip(_PADDING)
         while len(rest) < _TAIL_BYTES and (data := self._packed.read(_INPUT_BYTES)):
-            rest = (rest + data).lstrip(b"\0")
+            rest = (rest + data).lstrip(_PADDING)
         self._input, self._at = rest, 0
         if not rest:
             if self._packed.error is not None:

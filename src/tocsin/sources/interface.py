@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 import pyarrow as pa
@@ -58,23 +59,29 @@ class Loss:
 
 
 class Stream:
-    """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages."""
+    """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages.
+
+    `path` is a file from which it comes, perhaps compressed, for a library that wants to open files itself. An error in
+    the middle is raised after all bytes before it were returned. `position` counts the bytes that were read.
+    """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
         self._file = file
+        self._error: SourceError | None = None
         self.label = label
-        self.head = _read_full(file, HEAD_BYTES)
-        self._waiting = self.head
+        self.path: Path | None = None
         self.position = 0
+        self.head = self._read_full(HEAD_BYTES)
+        self._waiting = self.head
 
     def read(self, size: int) -> bytes:
         """Return exactly `size` bytes, fewer only at the end."""
         if self._waiting:
             data, self._waiting = self._waiting[:size], self._waiting[size:]
             if len(data) < size:
-                data += _read_full(self._file, size - len(data))
+                data += self._read_full(size - len(data))
         else:
-            data = _read_full(self._file, size)
+            data = self._read_full(size)
         self.position += len(data)
         return data
 
@@ -84,16 +91,21 @@ class Stream:
             yield block
 
 
-def _read_full(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if not data or len(data) == size:
-        return data or b""
-    parts = [data]
-    missing = size - len(data)
-    while missing and (data := file.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
+    def _read_full(self, size: int) -> bytes:
+        """Read until there is enough, or the end; keep an error until what came before it was given."""
+        if self._error:
+            raise self._error
+        parts: list[bytes] = []
+        missing = size
+        try:
+            while missing and (data := self._file.read(missing)):
+                parts.append(data)
+                missing -= len(data)
+        except SourceError as error:
+            if not parts:
+                raise
+            self._error = error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Source(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -16,9 +17,12 @@ from tocsin.sources.json_text import LossCounter, line_blocks, load_object, obje
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 
 _START: Final = re.compile(rb"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\]|$))")
-_SPACED_KEY: Final = re.compile(r'[{,]\s*"(?:[^"\\]* [^"\\]*"\s*:|[^"]*\\u0020)')
 _GROUP: Final = 4000
-_UNSET: Final = msgspec.UNSET
+_JOURNAL: Final = "__REALTIME_TIMESTAMP"
+
+
+_Never = Literal["\0no value has this text"]
+"""The type of a key that must not be there: any value of it makes the probe fail, which leads to the slow reader."""
 
 
 class _Id(msgspec.Struct, gc=False, rename={"text": "#text", "attributes": "#attributes"}, forbid_unknown_fields=True):
@@ -26,100 +30,112 @@ class _Id(msgspec.Struct, gc=False, rename={"text": "#text", "attributes": "#att
     attributes: msgspec.Raw = msgspec.Raw()
 
 
+class _Text(msgspec.Struct, gc=False, rename={"text": "#text"}, forbid_unknown_fields=True):
+    """Unnamed `Data` elements."""
+
+    text: Any
+
+
 class _System(msgspec.Struct, gc=False):
-    Channel: str | None = None
-    EventID: int | str | _Id | None = None
-    Provider: msgspec.Raw = msgspec.Raw()
+    Channel: str
+    EventID: int | str | _Id
 
 
 class _Data(msgspec.Struct, gc=False):
-    Channel: Any = _UNSET
-    EventID: Any = _UNSET
-    Data: Any = None
+    Channel: _Never = ""  # type: ignore[assignment]
+    EventID: _Never = ""  # type: ignore[assignment]
+    Data: str | _Text | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
-    System: _System | None = None
+    System: _System
     EventData: _Data | None = None
-    UserData: msgspec.Raw | msgspec.UnsetType = _UNSET
-    ProcessingErrorData: msgspec.Raw | msgspec.UnsetType = _UNSET
+    UserData: _Never = ""  # type: ignore[assignment]
+    ProcessingErrorData: _Never = ""  # type: ignore[assignment]
 
 
-class _Probe(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "source": "_source",
-        "dotted": "winlog.channel",
-        "dotted_id": "winlog.event_id",
-        "journal": "__REALTIME_TIMESTAMP",
-    },
-):
-    """What tells the shape and the gate of a record; every other shape's own key sends it to the slow reader."""
+class _NestedProbe(msgspec.Struct, gc=False):
+    """What tells the gate of a record that is known to have the shape of `Event`."""
 
+    Event: _Event
     Channel: str | None = None
     EventID: int | str | None = None
-    Event: _Event | None = None
-    System: msgspec.Raw | msgspec.UnsetType = _UNSET
-    winlog: msgspec.Raw | msgspec.UnsetType = _UNSET
-    data: msgspec.Raw | msgspec.UnsetType = _UNSET
-    win: msgspec.Raw | msgspec.UnsetType = _UNSET
-    result: msgspec.Raw | msgspec.UnsetType = _UNSET
-    source: msgspec.Raw | msgspec.UnsetType = _UNSET
-    dotted: msgspec.Raw | msgspec.UnsetType = _UNSET
-    dotted_id: msgspec.Raw | msgspec.UnsetType = _UNSET
-    journal: msgspec.Raw | msgspec.UnsetType = _UNSET
-
-    def foreign(self) -> bool:
-        """Tell whether a key of another shape is present."""
-        others = (self.System, self.winlog, self.data, self.win, self.result, self.source, self.dotted, self.dotted_id)
-        return any(other is not _UNSET for other in others) or self.journal is not _UNSET
 
 
-_probe: Final = msgspec.json.Decoder(_Probe).decode
-_nested_probe: Final = msgspec.json.Decoder(msgspec.defstruct("_Nested", [("Event", _Event)], gc=False)).decode
+_FOREIGN: Final = ("System", "winlog", "data", "win", "result", "_source", "winlog.channel", "winlog.event_id", _JOURNAL)
+_Probe = msgspec.defstruct(
+    "_Probe",
+    [
+        ("Channel", str | None, None),
+        ("EventID", int | str | None, None),
+        ("Event", _Event | None, None),
+        *((f"foreign{at}", _Never, "") for at in range(len(_FOREIGN))),
+    ],
+    rename={f"foreign{at}": key for at, key in enumerate(_FOREIGN)},
+    gc=False,
+)
+"""What tells the shape and the gate of a record; another shape's own key sends it to the slow reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where records of one gate and shape are collected in a block."""
+
+    decoder: WindowsDecoder
+    gate: Gate
+    check_keys: bool
+    raws: list[Raw]
+    numbers: list[int]
 
 
 class JsonSorter:
-    """Sorts raw JSON records by gate; what the fast decoders do not cover is decoded here, slowly."""
+    """Sorts raw JSON records by gate; what the fast decoders do not cover is decoded here, slowly.
 
-    def __init__(self) -> None:
-        self._gates: dict[tuple[str, int | str], Gate] = {}
+    `nested`: the records are known to have the shape of `Event`, as those of the EVTX library.
+    """
+
+    def __init__(self, nested: bool = False) -> None:
+        self._probe = msgspec.json.Decoder(_NestedProbe if nested else _Probe).decode
 
     def sort(self, items: Iterable[tuple[int, Raw]], losses: LossCounter) -> Iterator[Records | Loss]:
         """Yield the records of a block. Empty lines are skipped; a record that is no JSON object is a loss."""
-        groups: dict[tuple[int, Gate], tuple[WindowsDecoder, Gate, list[Raw], list[int]]] = {}
+        routes: dict[tuple[str, int | str, bool], _Route] = {}
         slow: list[Event] = []
         slow_bytes = 0
+        probe_of = self._probe
         for number, raw in items:
-            found = self._fast(raw)
-            if found is None:
-                if not raw.strip():
-                    continue
+            try:
+                probe = probe_of(raw)
+                event = probe.Event
+                key = (probe.Channel, probe.EventID, False) if event is None else _nested_key(event)
+                route = routes.get(key) or _add_route(routes, key)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                route = None
+            if route is None or (route.check_keys and _has_spaced_key(raw, route.decoder is NESTED)):
                 slow_bytes += len(raw)
                 yield from self._slowly(raw, number, slow, losses)
-                continue
-            decoder, gate = found
-            key = (id(decoder), gate)
-            if key not in groups:
-                groups[key] = (decoder, gate, [], [])
-            groups[key][2].append(raw)
-            groups[key][3].append(number)
-        for decoder, gate, raws, numbers in groups.values():
-            yield Records(decoder, gate, raws, numbers, sum(map(len, raws)))
+            else:
+                route.raws.append(raw)
+                route.numbers.append(number)
+        for route in routes.values():
+            if route.raws:
+                yield Records(route.decoder, route.gate, route.raws, route.numbers, sum(map(len, route.raws)))
         yield from group_events(slow, slow_bytes)
 
     def _slowly(self, raw: Raw, number: int, into: list[Event], losses: LossCounter) -> Iterator[Loss]:
+        text = raw if isinstance(raw, (bytes, str)) else bytes(raw)
+        if not text.strip():
+            return
         try:
-            into.append(json_event(load_object(raw), number))
+            into.append(json_event(load_object(text), number))
         except ValueError as error:
-            several = list(self._concatenated(raw, number))
+            several = list(self._concatenated(text, number))
             if several:
                 into.extend(several)
             else:
                 yield from losses.add("F006", f"line {number}: not valid JSON: {error}")
 
-    def _concatenated(self, raw: Raw, number: int) -> Iterator[Event]:
+    def _concatenated(self, raw: bytes | str, number: int) -> Iterator[Event]:
         """Yield the events of several objects on one line; none when the line is not just that."""
         text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")
         losses = LossCounter("")
@@ -130,53 +146,36 @@ class JsonSorter:
             if isinstance(item, tuple):
                 yield json_event(load_object(item[1]), number)
 
-    def _fast(self, raw: Raw) -> tuple[WindowsDecoder, Gate] | None:
-        found = self._probed(raw)
-        if found is None or found[1].channel in SPACELESS:
-            return found
-        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-        return None if _SPACED_KEY.search(text) else found
 
-    def _probed(self, raw: Raw) -> tuple[WindowsDecoder, Gate] | None:
-        try:
-            probe = _probe(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if probe.foreign():
-            return None
-        if probe.Event is not None:
-            gate = self._nested(probe.Event)
-            return (NESTED, gate) if gate else None
-        if probe.Channel is None or probe.EventID is None:
-            return None
-        return FLAT, self._gate(probe.Channel, probe.EventID)
-
-    def _nested(self, event: _Event) -> Gate | None:
-        system, data = event.System, event.EventData
-        if system is None or event.UserData is not _UNSET or event.ProcessingErrorData is not _UNSET:
-            return None
-        if data is not None and (
-            data.Channel is not _UNSET or data.EventID is not _UNSET or not _plain_data(data.Data)
-        ):
-            return None
-        event_id = system.EventID
-        if isinstance(event_id, _Id):
-            event_id = event_id.text
-        return None if system.Channel is None or event_id is None else self._gate(system.Channel, event_id)
-
-    def _gate(self, channel: str, event_id: int | str) -> Gate:
-        key = (channel, event_id)
-        try:
-            return self._gates[key]
-        except KeyError:
-            product = "linux" if channel == SYSMON_LINUX else "windows"
-            gate = self._gates[key] = Gate(product, channel, str(event_id))
-            return gate
+def _nested_key(event: _Event) -> tuple[str, int | str, bool]:
+    event_id = event.System.EventID
+    return event.System.Channel, event_id.text if isinstance(event_id, _Id) else event_id, True
 
 
-def _plain_data(value: Any) -> bool:
-    """Tell whether `Data` holds unnamed values only."""
-    return value is None or isinstance(value, str) or (isinstance(value, dict) and value.keys() == {"#text"})
+def _add_route(routes: dict[tuple[str, int | str, bool], _Route], key: tuple[str, int | str, bool]) -> _Route | None:
+    channel, event_id, nested = key
+    if channel is None or event_id is None:
+        return None
+    gate = Gate("linux" if channel == SYSMON_LINUX else "windows", channel, str(event_id))
+    route = routes[key] = _Route(NESTED if nested else FLAT, gate, channel not in SPACELESS, [], [])
+    return route
+
+
+def _has_spaced_key(raw: Raw, nested: bool) -> bool:
+    """Tell whether a field's name may hold a space; only the slow reader knows such a field without it."""
+    try:
+        found = _nested_keys(raw).Event.EventData if nested else _flat_keys(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return " " in "".join(found or ())
+
+
+class _Named(msgspec.Struct, gc=False):
+    EventData: dict[str, msgspec.Raw] | None = None
+
+
+_flat_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_nested_keys: Final = msgspec.json.Decoder(msgspec.defstruct("_NamedEvent", [("Event", _Named)], gc=False)).decode
 
 
 class JsonSource:

@@ -21,7 +21,7 @@ from tocsin.sources.json_text import load_object
 from tocsin.sources.screen import KeywordScreen
 
 Path = tuple[str, ...]
-Raw = bytes | str
+Raw = bytes | memoryview | str
 
 
 class Layout(Protocol):

@@ -41,12 +41,13 @@ _ERRORS: Final = (
     RuntimeError,
     *(
         getattr(getattr(compressor, module, None), error, ArchiveError)
-        for module, error in (("zstd", "ZstdError"), ("brotli", "error"), ("pyppmd", "PpmdError"))
+        for module, error in (("zstd", "ZstdError"), ("brotli", "error"))
     ),
 )
 _LZMA: Final = b"\x03\x01\x01"
 _LZMA2: Final = b"\x21"
 _PPMD: Final = b"\x03\x04\x01"
+_UNSAFE: Final = {_PPMD: "PPMd"}  # its decoder, pyppmd 1.3, crashes the process on damaged data
 _HEADER_METHODS: Final = frozenset({b"\0", _LZMA, _LZMA2, b"\x06\xf1\x07\x01"})
 _ENCODED: Final = b"\x17"
 _ZSTD: Final = b"\x04\xf7\x11\x01"
@@ -121,7 +122,7 @@ def _check_header(file: IO[bytes], label: str, most: int) -> None:
     streams: Any = HeaderStreamsInfo.retrieve(header)
     for folder in streams.unpackinfo.folders:
         _require(max(folder.unpacksizes), most, label)
-        _check_memory(folder, label)
+        _check_coders(folder, label)
         if any(coder["method"] not in _HEADER_METHODS for coder in folder.coders):
             raise SourceError("F002", "7z archive has a header compressed in an unusual way", where=Where(label))
 
@@ -132,11 +133,16 @@ def _require(size_bytes: int, most: int, label: str) -> None:
         raise LimitError("F007", message, where=Where(label))
 
 
-def _check_memory(folder: Any, label: str) -> None:
+def _check_coders(folder: Any, label: str) -> None:
+    """Raise SourceError when a decompressor would need too much memory, or cannot be trusted with hostile data."""
     for coder in folder.coders:
+        if coder["method"] in _UNSAFE:
+            message = f"member is compressed with {_UNSAFE[coder['method']]}, which is not read"
+            hint = "unpack the archive with 7-Zip and scan the folder"
+            raise SourceError("F002", message, where=Where(label), hint=hint)
         properties = coder["properties"] or b""
         size = 0
-        if coder["method"] in (_LZMA, _PPMD) and len(properties) >= 5:
+        if coder["method"] == _LZMA and len(properties) >= 5:
             size = struct.unpack("<L", properties[1:5])[0]
         elif coder["method"] == _LZMA2 and properties:
             size = (2 | properties[0] & 1) << properties[0] // 2 + 11
@@ -188,7 +194,7 @@ class _Block:
     def _unlock(self, first: Any, place: str) -> None:
         """Start with the password that fits, told by the first bytes and, if it is short, by its checksum."""
         try:
-            _check_memory(self._folder, place)
+            _check_coders(self._folder, place)
             if not SupportedMethods.needs_password(self._folder.coders):
                 self._rewind(None, place)
                 return

@@ -76,7 +76,8 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "7z bzip2": seven(filters=[{"id": py7zr.FILTER_BZIP2}]),
     "7z deflate": seven(filters=[{"id": py7zr.FILTER_DEFLATE}]),
     "7z zstd": seven(filters=[{"id": py7zr.FILTER_ZSTD}]),
-    "7z ppmd": seven(filters=[{"id": py7zr.FILTER_PPMD, "order": 6, "mem": "16m"}]),
+    "7z brotli": seven(filters=[{"id": py7zr.FILTER_BROTLI, "level": 5}]),
+    "7z x86": seven(filters=[{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA2, "preset": 1}]),
 }
 
 
@@ -123,7 +124,7 @@ def test_a_compressed_file_keeps_its_label(kind: str) -> None:
 def test_all_frames_of_a_compressed_file_are_read(kind: str) -> None:
     """Frames that were appended, also empty ones and behind padding, belong to the file."""
     pack = STREAMS[kind]
-    data = pack(LINES) + pack(b"") + b"\0" * 512 + pack(b"end\n")
+    data = pack(LINES) + pack(b"") + b"\0" * 512 + pack(b"end\n") + b"\r\n"
     assert [(got.data, got.error) for got in read_all(data)] == [(LINES + b"end\n", None)]
 
 
@@ -469,6 +470,16 @@ def test_a_method_that_is_not_known_is_a_loss_with_a_hint() -> None:
     assert got.error.code == "F002"
     assert "deflate64" in got.error.message
     assert got.error.hint
+
+
+def test_a_7z_archive_whose_decoder_is_unsafe_is_a_loss_with_a_hint() -> None:
+    """The decoder of PPMd crashes on damaged data, so it is never given any."""
+    data = seven_of({"a": LINES, "b": b"b"}, filters=[{"id": py7zr.FILTER_PPMD, "order": 6, "mem": "1m"}])
+    got = read_all(data)
+    assert summary(got) == [("outer!/a", 0, "F002"), ("outer!/b", 0, "F002")]
+    assert got[0].error is not None
+    assert "PPMd" in got[0].error.message
+    assert got[0].error.hint
 
 
 def test_damage_in_a_7z_archive_costs_what_follows_in_its_block() -> None:

@@ -221,8 +221,11 @@ def test_a_spool_never_fills_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_memory_that_a_decompressor_asks_for_is_limited() -> None:
     """A dictionary of gigabytes is refused before it is allocated."""
-    packed = bytearray(seven_of({"a": LINES}, filters=[{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 31}]))
-    errors = count_all(bytes(packed), Limits())[1]
+    data = seven_of({"a": LINES})
+    start, _ = struct.unpack("<QQ", data[12:28])
+    header = data[32 + start :].replace(b"!\x01\x18", b"!\x01\x28")  # 4 GiB as the dictionary of the packed header
+    assert header != data[32 + start :]
+    errors = count_all(_with_header(data, header), Limits())[1]
     assert [error.code for error in errors] == ["F007"]
     window = b"\x28\xb5\x2f\xfd\x00" + bytes([21 << 3]) + b"\x01\x00\x00"
     assert [error.code for error in count_all(window, Limits())[1]] == ["F007"]
@@ -264,7 +267,6 @@ def samples() -> list[bytes]:
         zip_of(*entries),
         seven_of(members),
         *(seven_of(members, filters=[{"id": one}]) for one in filters),
-        seven_of({"a": text}, filters=[{"id": py7zr.FILTER_PPMD, "order": 6, "mem": "1m"}]),
         seven_of({"a": text}, filters=[{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA}]),
     ]
 
@@ -311,8 +313,13 @@ def _headers(data: bytes) -> Iterator[bytes]:
         for value in (0, 1, 0x7F, 0xFF):
             header = bytearray(data[32 + start : 32 + start + size])
             header[at] = value
-            numbers = struct.pack("<QQI", start, size, zlib.crc32(header))
-            yield data[:8] + struct.pack("<I", zlib.crc32(numbers)) + numbers + data[32 : 32 + start] + bytes(header)
+            yield _with_header(data, bytes(header))
+
+
+def _with_header(data: bytes, header: bytes) -> bytes:
+    start, size = struct.unpack("<QQ", data[12:28])
+    numbers = struct.pack("<QQI", start, size, zlib.crc32(header))
+    return data[:8] + struct.pack("<I", zlib.crc32(numbers)) + numbers + data[32 : 32 + start] + header
 
 
 def test_the_samples_are_whole() -> None:

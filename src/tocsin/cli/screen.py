@@ -1,0 +1,315 @@
+"""What a scan shows: its progress, and at the end the findings, counted, and what could not be looked at.
+
+All text from events, files and rules goes through `safe_text` and becomes plain `Text`, never markup.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from tocsin.findings import Coverage, FileOutcome, Report, RuleNote, Tally
+from tocsin.findings.text import safe_text
+
+_STYLES: Final = {
+    "critical": "bold white on red",
+    "high": "bold red",
+    "medium": "yellow",
+    "low": "cyan",
+    "informational": "dim",
+}
+"""The levels, highest first."""
+_TACTICS: Final = (
+    "reconnaissance",
+    "resource-development",
+    "initial-access",
+    "execution",
+    "persistence",
+    "privilege-escalation",
+    "defense-evasion",
+    "evasion",
+    "stealth",
+    "defense-impairment",
+    "credential-access",
+    "discovery",
+    "lateral-movement",
+    "collection",
+    "command-and-control",
+    "exfiltration",
+    "inhibit-response-function",
+    "impair-process-control",
+    "impact",
+)
+"""The tactics of ATT&CK for enterprises and for control systems, in the order of an attack."""
+_SHOWN: Final = 15
+_SHOWN_REASONS: Final = 10
+_MARGIN: Final = "  "
+_LEVEL_WIDTH: Final = max(map(len, _STYLES))
+_INCOMPLETE: Final = " INCOMPLETE: the scan ended early; this is only what was read until then "
+_REFRESH_S: Final = 0.1
+
+
+def show_report(report: Report, console: Console, findings_path: str | None) -> None:
+    """Print the end of a scan; `findings_path` is where the findings were written, if anywhere."""
+    screen = _Screen(console)
+    complete = report.coverage.complete
+    if not complete:
+        screen.alarm()
+    if report.tally.findings:
+        _show_findings(screen, report.tally, findings_path)
+    else:
+        screen.heading(_nothing(report.coverage))
+    _show_coverage(screen, report)
+    if not complete:
+        screen.alarm()
+
+
+class _Screen:
+    """Lines that fit the console: a table's rows are cropped, prose is wrapped under its indent."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def heading(self, title: str) -> None:
+        """Print a title after an empty line."""
+        self._console.print()
+        self.prose("", _plain(title, "bold"))
+
+    def alarm(self) -> None:
+        """Print that the scan is not complete, so that it cannot be overlooked."""
+        self._console.print()
+        self.prose("", Text(_INCOMPLETE, "bold white on red"))
+
+    def prose(self, head: str, text: Text) -> None:
+        """Print text after a head, wrapped under its first word."""
+        lines = text.wrap(self._console, max(10, self._console.width - len(head)))
+        for number, line in enumerate(lines):
+            line.rstrip()
+            self._console.print(Text.assemble(head if number == 0 else " " * len(head), line), highlight=False)
+
+    def row(self, cells: Text) -> None:
+        """Print one line, cropped at the console's width."""
+        cells = Text.assemble(_MARGIN, cells)
+        cells.truncate(self._console.width, overflow="ellipsis")
+        self._console.print(cells, highlight=False, no_wrap=True)
+
+    def counts(self, found: Sequence[tuple[Text, int]], shown: int = _SHOWN, more: str = "") -> None:
+        """Print names after their counts, and how many names are left out."""
+        width = _width(count for _, count in found)
+        for name, count in found[:shown]:
+            self.row(Text.assemble(f"{count:>{width},}", _MARGIN, name))
+        if len(found) > shown:
+            self.row(Text(f"{'':{width}}{_MARGIN}and {len(found) - shown:,} more{more}", "dim"))
+
+    def reasons(self, notes: Sequence[RuleNote], by_path: bool) -> None:
+        """Print how many rules have each reason, most first; a rule that is alone with its reason is named."""
+        groups: dict[str, list[RuleNote]] = {}
+        for note in notes:
+            groups.setdefault(note.reason or "no reason is given", []).append(note)
+        ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+        width = _width(len(group) for _, group in ordered)
+        for reason, group in ordered[:_SHOWN_REASONS]:
+            alone = f"{_name(group[0], by_path)}: " if len(group) == 1 else ""
+            self.prose(f"{_MARGIN}{len(group):>{width},}{_MARGIN}", _plain(alone + reason))
+        if len(ordered) > _SHOWN_REASONS:
+            left = sum(len(group) for _, group in ordered[_SHOWN_REASONS:])
+            self.prose(f"{_MARGIN}{'':{width}}{_MARGIN}", Text(f"and {left:,} more: see --coverage", "dim"))
+
+
+def _width(counts: Iterable[int]) -> int:
+    return max((len(f"{count:,}") for count in counts), default=0)
+
+
+def _name(note: RuleNote, by_path: bool) -> str:
+    return (note.path if by_path else note.title) or note.title or note.id or note.path
+
+
+def _plain(text: str, style: str = "") -> Text:
+    return Text(safe_text(text), style)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _ranked(found: Mapping[str, int], empty: str) -> list[tuple[Text, int]]:
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [(_plain(name) if name else Text(empty, "dim"), count) for name, count in ordered]
+
+
+def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
+    title = _number(tally.findings, "finding")
+    notes = [f"{_number(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
+    notes += [f"written to {path}"] if path else []
+    screen.heading(", ".join([title, *notes]))
+    levels = sorted(tally.levels.items(), key=lambda item: _rank(item[0]))
+    screen.counts([(_plain(level, _STYLES.get(level, "")), count) for level, count in levels])
+    screen.heading("Rules that matched")
+    rules = sorted(tally.rules.items(), key=lambda item: (_rank(item[0][1]), -item[1], item[0][0]))
+    screen.counts([(_rule(title, level), count) for (title, level), count in rules])
+    screen.heading("Hosts")
+    screen.counts(_ranked(tally.hosts, "(no host in the event)"))
+    if tally.tactics:
+        screen.heading("ATT&CK tactics")
+        screen.counts(_tactics(tally.tactics), shown=len(_TACTICS) + _SHOWN)
+
+
+def _rule(title: str, level: str) -> Text:
+    return Text.assemble(_plain(level, _STYLES.get(level, "")), " " * max(0, _LEVEL_WIDTH - len(level)), _MARGIN, _plain(title))
+
+
+def _rank(level: str) -> int:
+    known = list(_STYLES)
+    return known.index(level) if level in known else len(known)
+
+
+def _tactics(found: Mapping[str, int]) -> list[tuple[Text, int]]:
+    counts: Counter[str] = Counter()
+    for name, count in found.items():
+        counts[name.lower().replace("_", "-")] += count
+    order = {name: place for place, name in enumerate(_TACTICS)}
+    ordered = sorted(counts.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
+    return [(_plain(name.replace("-", " ")), count) for name, count in ordered]
+
+
+def _nothing(coverage: Coverage) -> str:
+    """Say that nothing was found, and whether anything could have been."""
+    rules = coverage.rules
+    able = len(rules.compiled) - len(rules.not_evaluable)
+    if not coverage.events:
+        return "Nothing was found, and nothing could have been: no event was read."
+    if able <= 0:
+        return "Nothing was found, and nothing could have been: no rule could be evaluated on this data."
+    where = "" if coverage.complete else " in what was read"
+    blind = f", {len(rules.blind):,} of them only in part" if rules.blind else ""
+    could = f"{able:,} of {_number(len(rules.compiled), 'rule')} could see these events{blind}"
+    return f"Nothing was found{where}. {could}."
+
+
+def _show_coverage(screen: _Screen, report: Report) -> None:
+    coverage, rules = report.coverage, report.coverage.rules
+    files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
+    for file in coverage.files:
+        files[file.status].append(file)
+    read, partial, skipped = files.values()
+    screen.heading("Coverage of this scan")
+    counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
+    screen.row(Text(f"files   {counted} ({_speed(report)})"))
+    screen.row(Text(f"events  {coverage.events:,}"))
+    counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
+    screen.row(Text(f"rules   {counted}"))
+    _show_files(screen, "Files read in part", partial)
+    _show_files(screen, "Files skipped", skipped)
+    if coverage.logsources:
+        screen.heading("Events by logsource")
+        screen.counts(_ranked(coverage.logsources, "(none)"), more=": see --coverage")
+    _show_rules(screen, "Rules unsupported", rules.unsupported, by_path=True)
+    _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
+    _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
+    _show_rules(screen, "Rules that see this data only in part", rules.blind)
+    _show_rules(screen, "Rules that failed on events", rules.failed)
+
+
+def _show_rules(screen: _Screen, title: str, notes: Sequence[RuleNote], by_path: bool = False) -> None:
+    if notes:
+        screen.heading(f"{title}: {len(notes):,}")
+        screen.reasons(notes, by_path)
+
+
+def _speed(report: Report) -> str:
+    size = f"{_size(report.size_bytes)} in {_duration(report.seconds)}"
+    return f"{size}, {_size(report.size_bytes / report.seconds)}/s" if report.seconds >= 1 else size
+
+
+def _show_files(screen: _Screen, title: str, files: Sequence[FileOutcome]) -> None:
+    if not files:
+        return
+    screen.heading(f"{title}: {len(files):,}")
+    for file in files[:_SHOWN]:
+        events = f" ({_number(file.events, 'event')} read)" if file.events else ""
+        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), events))
+        screen.prose(3 * _MARGIN, _plain(file.reason or "no reason is given"))
+    if len(files) > _SHOWN:
+        screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min"
+
+
+class ScanProgress:
+    """One line that says how far a scan is; shown on a terminal only, and gone when closed.
+
+    It starts no thread, because a scan starts processes. Expanded archives can be more than `total_bytes`.
+    """
+
+    def __init__(self, console: Console, total_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._total = total_bytes
+        self._clock = clock
+        self._begun = clock()
+        self._next = self._begun
+        self._shown = False
+
+    def update(self, done_bytes: int, events: int, findings: int) -> None:
+        """Show the numbers, at most ten times a second."""
+        now = self._clock()
+        if now < self._next or not self._console.is_terminal or self._console.is_dumb_terminal:
+            return
+        self._next = now + _REFRESH_S
+        self._shown = True
+        self._write(_fit(self._parts(done_bytes, events, findings, now - self._begun), self._console.width - 1))
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._write("")
+            self._shown = False
+
+    def _parts(self, done: int, events: int, findings: int, seconds: float) -> Iterable[str]:
+        rate = done / seconds if seconds > 0 else 0.0
+        if self._total and done < self._total:
+            yield f"{100 * done // self._total:3} %"
+            yield f"{_size(done)} of {_size(self._total)}"
+        else:
+            yield f"{_size(done)} read"
+        yield f"{rate / 1e6:.1f} MB/s"
+        if rate and done < self._total and seconds >= 1:
+            yield f"{_duration((self._total - done) / rate)} left"
+        yield _number(findings, "finding")
+        yield f"{events / seconds if seconds > 0 else 0:,.0f} events/s"
+
+    def _write(self, line: str) -> None:
+        self._console.file.write(f"\r\x1b[K{line}")
+        self._console.file.flush()
+
+
+def _fit(parts: Iterable[str], width: int) -> str:
+    """Return as many of the parts as fit on one line."""
+    line = ""
+    for part in parts:
+        longer = f"{line}{_MARGIN}{part}" if line else part
+        if len(longer) > width:
+            break
+        line = longer
+    return line
+
+
+__all__ = ["ScanProgress", "show_report"]

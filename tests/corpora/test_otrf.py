@@ -1,0 +1,146 @@
+"""Recorded attacks as JSON, CSV and Linux audit logs in archives: every outcome known, and fast == reference on a sample."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from compare import distinct, fast, read_records, reference
+from shared_data import DATA, need_shared, shared
+
+from tocsin.events import Event
+from tocsin.findings import FileOutcome, Report
+from tocsin.rules.rule import Rule
+from tocsin.runs.ruleset import RuleSet
+from tocsin.runs.scan import Scan, ScanOptions
+from tocsin.sinks import SINKS
+
+need_shared()
+
+READ = (
+    ("aadinternals_export_adfsdatabaseconfig_remotely.zip", "json", 285),
+    ("auditpol_system_user_auditpolicy_modification.zip", "json", 13645),
+    ("aws_s3_honeybucketlogs.zip", "csv", 301),
+    ("cmd_mshta_vbscript_execute_psh.zip", "json", 1127),
+    ("cmd_psexec_lsa_secrets_dump.zip", "json", 286),
+    ("cmd_psh_stop_netprofm_eventlog_after_reboot.zip", "json", 12704),
+    ("cmd_seatbelt_group_user.zip", "json", 451),
+    ("cmd_sharpview_pcre_net.zip", "json", 267),
+    ("cmd_wevtutil_modify_security_eventlog_path.zip", "json", 25208),
+    ("covenant_dcom_executeexcel4macro_blocked.zip", "json", 1200),
+    ("covenant_persistwmi.tar.gz", "json", 1001),
+    ("covenant_psremoting_grunt.zip", "json", 4305),
+    ("covenant_sharpsc_start_dcerpc_smb_svcctl.zip", "json", 6046),
+    ("covenant_wmi_wbemcomn_dll_hijack.zip", "json", 8947),
+    ("ec2_proxy_s3_exfiltration.zip", "json", 103),
+    ("empire_launcher_sct_regsvr32.zip", "json", 2390),
+    ("empire_mimikatz_backupkeys_dcerpc_smb_lsarpc.zip", "json", 7887),
+    ("empire_mimikatz_lsadump_patch.zip", "json", 6982),
+    ("empire_powerdump_sam_access.zip", "json", 1182),
+    ("empire_psremoting_stager.zip", "json", 2744),
+    ("empire_schtasks_creation_standard_user.zip", "json", 1297),
+    ("empire_shell_net_local_users.zip", "json", 1907),
+    ("empire_wmic_add_user_backdoor.zip", "json", 12278),
+    ("metasploit_sharpdump_lsass_memory_dump.zip", "json", 59707),
+    ("msf_record_mic.zip", "json", 6202),
+    ("psh_hh_local_html_payload.zip", "json", 1221),
+    ("psh_input_capture_promptforcreds.zip", "json", 163),
+    ("psh_mshta_html_application_execution.zip", "json", 1553),
+    ("purplesharp_pe_injection_createremotethread.zip", "json", 692),
+    ("reg_stop_event_logging_controlset001_minint_key.zip", "json", 4923),
+    ("schtask_modification.zip", "json", 2657),
+    ("sh_arp_cache.zip", "auditd", 12),
+    ("sh_binary_padding_dd.zip", "auditd", 6),
+)
+"""Archive, format and number of events."""
+ZEEK_JSON = "NASHUA-zeek_logs.zip"
+ZEEK_TABS = (
+    "metasploit_outflank-dumpert_lsass_memory_dump_zeek_logs.zip",
+    "metasploit_sharpdump_lsass_memory_dump_zeek_logs.zip",
+)
+UNREADABLE = "the format is not recognised [F002]"
+SAMPLED_BYTES = 120_000
+"""Archives up to this size are compared with the reference."""
+
+
+@pytest.fixture(scope="module")
+def scanned(rule_set: RuleSet) -> tuple[Report, list[dict]]:
+    """Return the report and the findings of a scan of the whole folder."""
+    out = io.BytesIO()
+    report = Scan(ScanOptions((str(shared("otrf")),)), rule_set).run(SINKS["jsonl"](), out)
+    return report, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def files(scanned: tuple[Report, list[dict]]) -> dict[str, list[FileOutcome]]:
+    """Return the outcomes by archive."""
+    found: dict[str, list[FileOutcome]] = {}
+    for outcome in scanned[0].coverage.files:
+        found.setdefault(Path(outcome.path.partition("!/")[0]).name, []).append(outcome)
+    return found
+
+
+def test_every_archive_has_outcomes(files: dict[str, list[FileOutcome]]) -> None:
+    """Nothing in the folder is passed over in silence."""
+    assert files.keys() == {path.name for path in (DATA / "otrf").iterdir()}
+
+
+@pytest.mark.parametrize(("name", "form", "events"), READ, ids=lambda value: str(value))
+def test_archive(name: str, form: str, events: int, files: dict[str, list[FileOutcome]]) -> None:
+    """Each archive of one log is read whole, with as many events as it has lines; a Mac's side file is named as skipped."""
+    outcomes = [outcome for outcome in files[name] if "__MACOSX" not in outcome.path]
+    first, *rest = outcomes
+    assert (first.format, first.status, first.events, first.reason) == (form, "read", events, "")
+    assert [(outcome.status, outcome.reason) for outcome in rest] == [
+        ("skipped", "gzip data is followed by other bytes after 98338 bytes, 2181120 expanded [F004]")
+    ] * name.endswith(".tar.gz")
+    others = [outcome for outcome in files[name] if "__MACOSX" in outcome.path]
+    assert all((outcome.status, outcome.reason) == ("skipped", UNREADABLE) for outcome in others)
+
+
+def test_zeek(files: dict[str, list[FileOutcome]]) -> None:
+    """Zeek's JSON logs are read as events that no rule sees; its tab-separated ones are named as not recognised."""
+    assert len(files[ZEEK_JSON]) == 12
+    assert all((outcome.format, outcome.status) == ("json", "read") for outcome in files[ZEEK_JSON])
+    for name in ZEEK_TABS:
+        assert len(files[name]) == 12
+        assert {(outcome.status, outcome.reason) for outcome in files[name]} == {("skipped", UNREADABLE)}
+
+
+def test_totals(scanned: tuple[Report, list[dict]]) -> None:
+    """The scan counts every event and finding, and no rule fails."""
+    report, found = scanned
+    assert report.coverage.complete
+    assert report.coverage.events == sum(outcome.events for outcome in report.coverage.files) == 191_404
+    assert sum(report.coverage.logsources.values()) == report.coverage.events
+    assert not report.coverage.rules.failed
+    assert len(found) == report.tally.findings == 1_884
+    assert [entry["time"] for entry in found] == sorted(entry["time"] for entry in found)
+
+
+def test_records_are_lines(scanned: tuple[Report, list[dict]]) -> None:
+    """The record number of a finding is the line that holds its event."""
+    name = "cmd_sharpview_pcre_net.zip"
+    found = [entry for entry in scanned[1] if name in entry["source"]["path"]]
+    records = {number: raw for item in read_records([shared("otrf", name)]) for raw, number in zip(item.raws, item.numbers)}
+    assert found
+    for entry in found:
+        assert json.loads(records[entry["source"]["record"]]) == entry["event"]
+
+
+def _telling(event: Event) -> str:
+    """Return the event without what makes every event another one."""
+    passing = ("EventRecordID", "RecordNumber", "TimeCreated", "@timestamp", "EventTime", "EventReceivedTime", "UtcTime")
+    kept = {key: value for key, value in event.fields.items() if key not in passing and not key.endswith("ThreadID")}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def test_reference(rule_set: RuleSet, rules: list[Rule]) -> None:
+    """On the distinct events of the smaller archives the fast engine and the reference count the same."""
+    paths = [path for path in sorted((DATA / "otrf").glob("*.*z*")) if path.stat().st_size <= SAMPLED_BYTES]
+    records = distinct(read_records(paths), _telling)
+    counts = fast(rule_set.plans, records)
+    assert reference(rules, records) == counts
+    assert (sum(len(item.raws) for item in records), counts.total()) == (6693, 103)
