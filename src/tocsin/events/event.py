@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tocsin.events.gate import Gate
@@ -15,7 +15,8 @@ class Event:
     """An event under the field names that rules use.
 
     `fields` has Sigma's names (System's, EventData's, XML attributes joined with `_`); `original` is the event as read;
-    `text` the raw line of a text log, else empty; `time` RFC 3339 in UTC, empty when unknown; `record` the event record
+    `text` the raw line of a text log, else empty; `json` the original as one line of JSON where the source has it so;
+    `time` RFC 3339 in UTC, empty when unknown; `record` the event record
     id of EVTX, otherwise the 1-based line or row.
     """
 
@@ -26,7 +27,7 @@ class Event:
     host: str = ""
     record: int = 0
     text: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    json: bytes = b""
 
     def find(self, name: str) -> tuple[bool, object]:
         """Return whether a field is present, and its value (semantics 21)."""

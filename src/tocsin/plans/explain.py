@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,10 +40,8 @@ def matched(plan: Plan, event: Event) -> dict[str, dict[str, list[str]]]:
     """
     found: dict[str, dict[str, list[str]]] = {}
     for name in _positive(plan.condition):
-        expr = plan.selections[name]
-        if _expr(expr, event):
-            fields: dict[str, list[str]] = {}
-            _collect(expr, event, fields)
+        fields: dict[str, list[str]] = {}
+        if _collect(plan.selections[name], event, fields):
             found[name] = fields
     return found
 
@@ -104,19 +103,31 @@ def _refers(test: Reference, text: str, event: Event) -> bool:
     return any(compare_texts(test.how, fold(text), fold(other)) for other in others if other is not None)
 
 
-def _collect(expr: Expr, event: Event, into: dict[str, list[str]]) -> None:
+def _collect(expr: Expr, event: Event, into: dict[str, list[str]]) -> bool:
+    """Tell whether an expression holds; when it does, add the values that made it so."""
     if isinstance(expr, Atom):
         held, passed = _atom(expr, event)
         if held:
-            known = into.setdefault(expr.field, [])
-            known += [text for text in dict.fromkeys(passed) if text not in known][:_SHOWN_VALUES]
-    elif isinstance(expr, (And, Or)):
-        for part in expr.parts:
-            if _expr(part, event):
-                _collect(part, event, into)
-    elif isinstance(expr, Not):
-        for name, value in _present_fields(expr, event):
-            into.setdefault(name, []).extend(text for text in value if text not in into[name])
+            _add(into, expr.field, passed)
+        return held
+    if isinstance(expr, Constant):
+        return expr.value
+    if isinstance(expr, Not):
+        held = not _expr(expr.part, event)
+        for name, values in _present_fields(expr, event) if held else ():
+            _add(into, name, values)
+        return held
+    found: dict[str, list[str]] = {}
+    parts = [_collect(part, event, found) for part in expr.parts]
+    held = all(parts) if isinstance(expr, And) else any(parts)
+    for name, values in found.items() if held else ():
+        _add(into, name, values)
+    return held
+
+
+def _add(into: dict[str, list[str]], name: str, values: Iterable[str]) -> None:
+    known = into.setdefault(name, [])
+    known += [value for value in dict.fromkeys(values) if value not in known][:_SHOWN_VALUES]
 
 
 def _present_fields(expr: Not, event: Event) -> list[tuple[str, list[str]]]:

@@ -172,6 +172,7 @@ def _time_test(test: TimePart) -> TextTest:
     return matches
 
 
+@lru_cache(maxsize=1 << 16)
 def text_test(test: Test) -> tuple[TextTest, bool]:
     """Return the test on one text, and whether it wants the text folded.
 

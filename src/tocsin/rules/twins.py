@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from tocsin.events import Event
@@ -67,7 +68,7 @@ def see(event: Event, view: View) -> Event:
             fields.pop(alias.field, None)
         else:
             fields[alias.field] = text
-    return Event(event.gate, fields, event.original, event.time, event.host, event.record, event.text, event.extra)
+    return replace(event, fields=fields)
 
 
 __all__ = ["ONE", "see", "transform"]

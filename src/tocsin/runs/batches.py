@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.interface import Fault, Matches
 from tocsin.errors import RuleError, TocsinError
-from tocsin.events import Event, EventBatch, Gate, batch_of
+from tocsin.events import KEYWORDS, Event, EventBatch, Gate, batch_of
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
@@ -21,6 +23,7 @@ from tocsin.sources.interface import Decoder, Records
 BATCH_BYTES: Final = 24 << 20
 """Raw bytes that are gathered before they are matched, over all gates."""
 _GATES: Final = 4096
+_REASONS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Batcher:
         self.seen: dict[Gate, GateSeen] = {}
         self.failed: Counter[tuple[int, str]] = Counter()
         self._rules = [_found_rule(plan) for plan in plans]
+        self._logsources = [_found_logsource(plan) for plan in plans]
+        self._reasons: dict[tuple[object, ...], dict[str, dict[str, list[str]]]] = {}
 
     def add(self, records: Records, origin: Origin) -> None:
         """Take records; match what is gathered when it is enough."""
@@ -123,19 +128,34 @@ class Batcher:
             if match.row != row or event is None:
                 row, event = match.row, batch.decode(match.row)
             origin = item.origin(row)
-            plan, view = self._plans[match.rule], gate_views[match.view]
+            view = gate_views[match.view]
             finding = Finding(
                 rule=self._rules[match.rule],
                 time=event.time,
                 host=event.host,
-                logsource=FoundLogsource(plan.logsource.product, plan.logsource.category, plan.logsource.service),
+                logsource=self._logsources[match.rule],
                 telemetry=event.gate.telemetry,
                 twin=view.twin,
                 source=FoundSource(origin.label, origin.format, event.record),
-                event=event.original,
-                matched=matched(plan, see(event, view)),
+                event=msgspec.Raw(event.json) if event.json else event.original,
+                matched=self._matched(match.rule, see(event, view)),
             )
             self._emit(finding, origin, event)
+
+    def _matched(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
+        """Return why a rule matched; remembered for events that are the same in all fields that it reads."""
+        plan = self._plans[rule]
+        found = [event.fields.get(name) for name in plan.fields]
+        nested = KEYWORDS in plan.fields or any("." in name for name in plan.fields)
+        if nested or not all(value is None or type(value) is str for value in found):
+            return matched(plan, event)
+        key = (rule, *found)
+        known = self._reasons.get(key)
+        if known is None:
+            if len(self._reasons) >= _REASONS:
+                self._reasons.clear()
+            known = self._reasons[key] = matched(plan, event)
+        return known
 
 
 def _decode(item: _Pending, row: int) -> Event:
@@ -145,6 +165,10 @@ def _decode(item: _Pending, row: int) -> Event:
 def _found_rule(plan: Plan) -> FoundRule:
     meta = plan.meta
     return FoundRule(meta.id, meta.title, meta.level, meta.status, meta.tags, meta.author, meta.references, meta.path)
+
+
+def _found_logsource(plan: Plan) -> FoundLogsource:
+    return FoundLogsource(plan.logsource.product, plan.logsource.category, plan.logsource.service)
 
 
 def match_isolated(engine: FastEngine, plans: Sequence[Plan], batch: EventBatch) -> Matches:

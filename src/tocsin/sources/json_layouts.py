@@ -7,7 +7,7 @@ is made for each set of fields; whatever it does not understand exactly goes to 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -233,7 +233,8 @@ class WindowsDecoder:
 
     def event(self, gate: Gate, raw: Raw, number: int) -> Event:
         """Return the whole event."""
-        return self._event(raw, number)
+        text = raw.encode("utf-8", "replace") if isinstance(raw, str) else bytes(raw)
+        return replace(self._event(text, number), json=b"" if b"\n" in text else text)
 
     def _event(self, raw: Raw, number: int) -> Event:
         return json_event(load_object(raw), number)
