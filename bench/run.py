@@ -43,7 +43,7 @@ with open(sys.argv[1], "rb") as file:
         n += 1
 print(n)
 """
-SCAN = "import sys; from tocsin.cli.main import run; run()"
+SCAN = "import sys; from tocsin.cli.entry import run; run()"
 
 
 @dataclass
@@ -205,13 +205,16 @@ def bench_rules(data: Path, rules: list[str], options: argparse.Namespace) -> No
 
 
 def bench_start(data: Path, rules: list[str], options: argparse.Namespace) -> None:
-    """Loading the corpus: at most 15 s cold, 1 s warm; the whole of a scan of one event beside it."""
+    """Load the corpus for a scan of one event: at most 15 s cold, 1 s warm."""
     event = WORK / "one.jsonl"
     event.write_text('{"Channel":"Security","EventID":4624,"Computer":"x","TimeCreated":"2026-01-01T00:00:00Z"}\n')
     shutil.rmtree(WORK / "cache", ignore_errors=True)
     cold, _ = scan([str(event)], rules, 1)
     warm, _ = scan([str(event)], rules, 1)
-    row("start", f"one event, rules compiled {cold.cpu_s:.2f} s CPU, from the cache {warm.cpu_s:.2f} s CPU {warm.wall_s:.2f} s wall")
+    row(
+        "start",
+        f"one event, rules compiled {cold.cpu_s:.2f} s CPU, from the cache {warm.cpu_s:.2f} s CPU {warm.wall_s:.2f} s wall",
+    )
 
 
 ROWS = {"start": bench_start, "evtx": bench_evtx, "json": bench_json, "rules": bench_rules}

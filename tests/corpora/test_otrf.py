@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from compare import distinct, fast, read_records, reference
-from shared_data import DATA, need_shared, shared
 
+from shared_data import DATA, need_shared, shared
 from tocsin.events import Event
 from tocsin.findings import FileOutcome, Report
 from tocsin.rules.rule import Rule

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 from compare import match_counts, read_records, reference_counts
-from shared_data import DATA, need_shared
 
+from shared_data import DATA, need_shared
 from tocsin.engine.executor import FastEngine
 from tocsin.rules.rule import Rule
 from tocsin.runs.ruleset import RuleSet

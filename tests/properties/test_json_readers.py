@@ -25,13 +25,15 @@ _ODD = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=8),
-    st.text(alphabet="\ud800\udfff\x00\x1f\u2028\U0001f600\\\"/nu0041 ", max_size=6),
+    st.text(alphabet='\ud800\udfff\x00\x1f\u2028\U0001f600\\"/nu0041 ', max_size=6),
     st.lists(st.none() | st.text(max_size=3) | st.integers(), max_size=3),
 )
 _NODE = st.recursive(
     _ODD,
-    lambda inner: st.dictionaries(st.sampled_from(("#text", "#attributes", "b", "Name", "@Name", "x y", "c")), inner, max_size=3)
-    | st.lists(inner, max_size=2),
+    lambda inner: (
+        st.dictionaries(st.sampled_from(("#text", "#attributes", "b", "Name", "@Name", "x y", "c")), inner, max_size=3)
+        | st.lists(inner, max_size=2)
+    ),
     max_leaves=4,
 )
 _KEYS = st.sampled_from(
@@ -59,7 +61,9 @@ _GATED = st.tuples(
 ).map(lambda three: {**three[0], "Channel": three[1], "EventID": three[2]})
 _NESTED = st.tuples(
     st.dictionaries(
-        st.sampled_from(("Channel", "EventID", "Computer", "Provider", "TimeCreated", "Execution", "Execution_attributes", "Level")),
+        st.sampled_from(
+            ("Channel", "EventID", "Computer", "Provider", "TimeCreated", "Execution", "Execution_attributes", "Level")
+        ),
         _NODE,
         max_size=4,
     ),
@@ -228,8 +232,8 @@ def test_truncated_array(found: list[dict[str, Any]], data: st.DataObject) -> No
         at += 2
     records, losses = _read(whole[:cut].encode())
     assert sum(len(item.raws) for item in records) == sum(end <= cut for end in ends)
-    assert losses or cut in range(3) or whole[:cut].rstrip().endswith(("}", "},")) and any(
-        end <= cut <= end + 2 for end in ends
+    assert (
+        losses or cut in range(3) or (whole[:cut].rstrip().endswith(("}", "},")) and any(end <= cut <= end + 2 for end in ends))
     )
 
 

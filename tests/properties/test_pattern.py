@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tocsin.engine import prefilter
 from tocsin.engine.cells import Cell
 from tocsin.engine.prefilter import FieldFilter
 from tocsin.events import Event, Gate
@@ -116,12 +118,15 @@ def test_witness(expr: Expr, fields: dict) -> None:
         assert any(_holds(atom, event) for atom in witness.atoms)
 
 
+@pytest.mark.parametrize("one_by_one", [0, 300])
 @given(st.lists(_ATOMS | _ATOMS.map(Not), min_size=1, max_size=12), _TEXTS | st.none() | st.lists(_TEXTS, max_size=3))
-def test_prefilter(atoms: list, value: object) -> None:
-    """Whatever test holds on a value, the value makes its rule a candidate."""
+def test_prefilter(one_by_one: int, atoms: list, value: object) -> None:
+    """Whatever test holds on a value, the value makes its rule a candidate, searched one by one or all at once."""
     event = Event(Gate("windows", "x", "1"), {"f": value}, {})
     mine = [Not(Atom("f", a.part.test)) if isinstance(a, Not) else Atom("f", a.test) for a in atoms]
-    mask = FieldFilter([(atom, 1 << bit) for bit, atom in enumerate(mine)]).mask(Cell(encode(value), 0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefilter, "_ONE_BY_ONE", one_by_one)
+        mask = FieldFilter([(atom, 1 << bit) for bit, atom in enumerate(mine)]).mask(Cell(encode(value), 0))
     for bit, atom in enumerate(mine):
         if _holds(atom, event):
             assert mask >> bit & 1, atom

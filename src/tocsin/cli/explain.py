@@ -61,14 +61,11 @@ def explain_event(plan: Plan, event: Event) -> list[str]:
     for view, tags in admitted:
         shown = see(event, view)
         blocked = [
-            v
-            for v in verdicts(require(plan.expr, tags), shown)[: len(tags)]
-            if any(t.field for t in tags) and not v.held
+            v for v in verdicts(require(plan.expr, tags), shown)[: len(tags)] if any(t.field for t in tags) and not v.held
         ]
         matches = holds(plan, shown) and not blocked
-        lines.append(
-            f"  {'match' if matches else 'no match'}{' (as twin)' if view.twin else ''}: condition {write_condition(plan.condition)}"
-        )
+        answer = ("match" if matches else "no match") + (" (as twin)" if view.twin else "")
+        lines.append(f"  {answer}: condition {write_condition(plan.condition)}")
         lines += [f"    logsource wants {v.field} {v.test}, the event has {_values(v)}" for v in blocked]
         for name, expr in plan.selections.items():
             found = verdicts(expr, shown)
@@ -95,9 +92,7 @@ def _why(verdict: Verdict) -> str:
 
 
 def _values(verdict: Verdict) -> str:
-    return (
-        ", ".join("null" if value is None else repr(_short(value)) for value in verdict.values[:3]) or "no such field"
-    )
+    return ", ".join("null" if value is None else repr(_short(value)) for value in verdict.values[:3]) or "no such field"
 
 
 def _short(value: str) -> str:

@@ -12,7 +12,7 @@ from tocsin.errors import UsageError
 from tocsin.rules.documents import load_documents
 from tocsin.runs.cache import RuleCache, default_cache_dir
 from tocsin.runs.packs import resolve_rules
-from tocsin.runs.ruleset import RuleSet, load_rules, read_rule_files
+from tocsin.runs.ruleset import Progress, RuleSet, load_rules, read_rule_files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,10 +41,16 @@ def load(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, qu
     """Load the rules that the options name, with a bar on a terminal while they are compiled for the first time."""
     files = read_rule_files(resolve_rules(rules, packs))
     cache = RuleCache(default_cache_dir())
-    found = load_rules(files, read_placeholders(config), cache, (lambda done, total: None) if quiet else _bar)
+    placeholders = read_placeholders(config)
+    progress: Progress = _no_bar if quiet else _bar
+    found = load_rules(files, placeholders, cache, progress)
     if cache.problem:
         click.echo(f"note: {cache.problem} [O002]", err=True)
     return found
+
+
+def _no_bar(done: int, total: int) -> None:
+    """Show nothing."""
 
 
 def _bar(done: int, total: int) -> None:

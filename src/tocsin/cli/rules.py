@@ -51,9 +51,7 @@ def _counts(found: RuleSet) -> str:
 def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
     """List the rules by level and title; those that cannot be used come last, with the reason."""
     found = load(rules, packs, config)
-    for plan in sorted(
-        found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)
-    ):
+    for plan in sorted(found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)):
         meta = plan.meta
         click.echo(safe_text(f"{meta.level:<13} {plan.logsource!s:<44} {meta.title}  {meta.id}"))
     for item in found.rejected:
@@ -66,9 +64,7 @@ def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | No
 
 @rules.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders."
-)
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders.")
 def check(paths: tuple[str, ...], config: Path | None) -> int:
     """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
     files = read_rule_files(resolve_rules(paths, ()))

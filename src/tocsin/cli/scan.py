@@ -38,9 +38,7 @@ _LEVEL = click.Choice(LEVELS)
     type=click.Choice(list(SINKS)),
     help="Form of the findings [default: by FILE's name, else jsonl].",
 )
-@click.option(
-    "--level", type=_LEVEL, default=LEVELS[0], show_default=True, help="Evaluate rules of this level and above."
-)
+@click.option("--level", type=_LEVEL, default=LEVELS[0], show_default=True, help="Evaluate rules of this level and above.")
 @click.option("--since", metavar="TIME", help="Only findings at or after TIME (RFC 3339 or a date, UTC).")
 @click.option("--until", metavar="TIME", help="Only findings before TIME.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes [default: one for each core].")
@@ -55,9 +53,7 @@ _LEVEL = click.Choice(LEVELS)
 )
 @click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def scan(
-    paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, **options: Any
-) -> int:
+def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, **options: Any) -> int:
     """Scan files and folders of logs ('-': standard input) and say what was found, and what could not be looked at.
 
     Exit codes: 0 done; 10 findings at or above --fail-on; 1 failure of Tocsin; 2 usage; 3 nothing readable;
@@ -142,9 +138,7 @@ def _write_coverage(path: Path, coverage: Coverage) -> None:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(coverage), indent=2) + b"\n")
         part.replace(path)
     except OSError as error:
-        raise OutputError(
-            "O001", f"{path}: cannot be written: {error.strerror}", hint="check folder and free space"
-        ) from error
+        raise OutputError("O001", f"{path}: cannot be written: {error.strerror}", hint="check folder and free space") from error
 
 
 def _show(report: Report, output: str | None, to_stdout: bool) -> None:
@@ -162,9 +156,7 @@ def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
     if not any(file.status != "skipped" for file in coverage.files):
         return EXIT_NOTHING_READ
     rules = coverage.rules
-    if strict and (
-        rules.invalid or rules.unsupported or rules.failed or any(f.status != "read" for f in coverage.files)
-    ):
+    if strict and (rules.invalid or rules.unsupported or rules.failed or any(f.status != "read" for f in coverage.files)):
         return EXIT_STRICT
     wanted = LEVELS[LEVELS.index(fail_on) :] if fail_on else ()
     return EXIT_FOUND if any(report.tally.levels[level] for level in wanted) else 0

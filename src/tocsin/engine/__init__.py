@@ -1,0 +1,1 @@
+"""Engines: the reference, and the fast one that must agree with it."""

@@ -27,9 +27,7 @@ def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray
     if alias.transform == "copy":
         return first
     made = [_single(alias, cell) for cell in first.dictionary.to_pylist()]
-    return (
-        pa.DictionaryArray.from_arrays(first.indices, pa.array(made, pa.string())).cast(pa.string()).dictionary_encode()
-    )
+    return pa.DictionaryArray.from_arrays(first.indices, pa.array(made, pa.string())).cast(pa.string()).dictionary_encode()
 
 
 def _column(batch: EventBatch, name: str) -> pa.DictionaryArray | None:

@@ -136,9 +136,7 @@ class _ViewProgram:
             self.size_bytes += _CELL_BYTES + 3 * len(value or "")
         return cell
 
-    def _candidate_rows(
-        self, rows: int, tables: list[list[Cell]], codes: list[npt.NDArray[np.int32]]
-    ) -> npt.NDArray[np.int64]:
+    def _candidate_rows(self, rows: int, tables: list[list[Cell]], codes: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.int64]:
         if self.always:
             return np.arange(rows)
         hot = np.zeros(rows, bool)

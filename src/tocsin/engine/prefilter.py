@@ -19,6 +19,7 @@ from tocsin.plans.witness import longest_literal
 from tocsin.rules.pattern import ANY, Pattern
 
 _FEW: Final = 4
+_ONE_BY_ONE: Final = 250
 
 
 class FieldFilter:
@@ -79,21 +80,30 @@ class FieldFilter:
 
 
 class _Scanner:
-    """Many literals at once; few of them are cheaper to find one by one."""
+    """Many literals at once.
+
+    Compiling them costs as much as looking for each in a few hundred values one by one, and most fields have no more
+    distinct values than that: so the first values are searched so, and the database is made when there are more.
+    """
 
     def __init__(self, needles: dict[str, int]) -> None:
-        self._few = tuple(needles.items()) if len(needles) <= _FEW else ()
+        self._needles = tuple(needles.items())
         self._masks = list(needles.values())
         self._hits: list[int] = []
-        self._database = _compile(list(needles)) if len(needles) > _FEW else None
+        self._left = _ONE_BY_ONE if len(needles) > _FEW else -1
+        self._database: hyperscan.Database | None = None
 
     def mask(self, fold: str) -> int:
+        """Return the rules of the needles that a folded text holds."""
         mask = 0
-        if self._database is None:
-            for needle, rules in self._few:
+        if self._left:
+            self._left -= 1
+            for needle, rules in self._needles:
                 if needle in fold:
                     mask |= rules
             return mask
+        if self._database is None:
+            self._database = _compile([needle for needle, _ in self._needles])
         hits = self._hits
         hits.clear()
         self._database.scan(fold.encode("utf-8", "replace"), match_event_handler=self._hit)

@@ -12,8 +12,8 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from functools import lru_cache
 from fractions import Fraction
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import product
 from typing import Final
@@ -60,9 +60,7 @@ def view_matches(
 
 
 def _has_value(event: Event, field: str, values: tuple[str, ...]) -> bool:
-    return any(
-        text is not None and text.casefold() == value.casefold() for text in _texts(event, field) for value in values
-    )
+    return any(text is not None and text.casefold() == value.casefold() for text in _texts(event, field) for value in values)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -121,7 +119,7 @@ class _Matcher:
         return all(held) if isinstance(tree, AllOf) else any(held)
 
     def detection(self, detection: Detection) -> bool:
-        """A list of maps is OR, a map is AND (semantics 9)."""
+        """Join a list of maps by OR, a map by AND (semantics 9)."""
         if isinstance(detection, Item):
             return self.item(detection)
         held = (self.detection(part) for part in detection.parts)
@@ -143,8 +141,7 @@ class _Matcher:
         """Replace every placeholder by each of its values (semantics 15)."""
         parts = re.split(r"%([^%\s]+)%", value)
         choices = [
-            [part] if at % 2 == 0 else [str(v) for v in self.placeholders.get(part, ())]
-            for at, part in enumerate(parts)
+            [part] if at % 2 == 0 else [str(v) for v in self.placeholders.get(part, ())] for at, part in enumerate(parts)
         ]
         return ["".join(choice) for choice in product(*choices)]
 
@@ -319,9 +316,7 @@ def _number(text: str) -> Fraction | None:
 def _compares(left: Fraction | None, order: str, right: Fraction | None) -> bool:
     if left is None or right is None:
         return False
-    return {"lt": left < right, "lte": left <= right, "gt": left > right, "gte": left >= right}.get(
-        order, left == right
-    )
+    return {"lt": left < right, "lte": left <= right, "gt": left > right, "gte": left >= right}.get(order, left == right)
 
 
 def _time_matches(text: str, part: str, order: str, value: Scalar) -> bool:

@@ -62,9 +62,7 @@ def cell_column(cells: Sequence[str | None]) -> pa.DictionaryArray:
         return pa.array(clean, pa.string()).dictionary_encode()
 
 
-def batch_of(
-    gate: Gate, columns: dict[str, pa.DictionaryArray], rows: int, decode: Callable[[int], Event]
-) -> EventBatch:
+def batch_of(gate: Gate, columns: dict[str, pa.DictionaryArray], rows: int, decode: Callable[[int], Event]) -> EventBatch:
     """Make a batch of columns; one without columns keeps its number of rows."""
     if not columns:
         columns = {"": pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), pa.array([], pa.string()))}

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import orjson
+import msgspec
 
 NULL_CELL: Final = "\0n"
 _LIST: Final = "\0l"
@@ -42,7 +42,7 @@ def scalar_text(value: object) -> str | None:
 
 def json_text(value: object) -> str:
     """Return compact JSON; numbers of any size are kept."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def encode(value: object) -> str:
@@ -58,7 +58,7 @@ def encode(value: object) -> str:
 
 def encode_texts(texts: Iterable[str | None]) -> str:
     """Return the cell of a list."""
-    return _LIST + orjson.dumps(list(texts)).decode()
+    return _LIST + msgspec.json.encode(list(texts)).decode()
 
 
 def decode(cell: str) -> tuple[str | None, ...]:
@@ -69,7 +69,7 @@ def decode(cell: str) -> tuple[str | None, ...]:
     if tag == _TEXT:
         return (body,)
     if tag == _LIST:
-        return tuple(orjson.loads(body)) or (None,)
+        return tuple(msgspec.json.decode(body)) or (None,)
     return (None,)
 
 

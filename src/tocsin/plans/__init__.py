@@ -1,0 +1,1 @@
+"""Plans: the compiled form of rules, and the passes over it."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from tocsin.events import KEYWORDS, Event
 from tocsin.events.values import elements
-from tocsin.plans.expr import And, Atom, Constant, Exists, Expr, Glob, Not, Null, Or, Plan, Reference, Regex, Test
+from tocsin.plans.expr import And, Atom, Constant, Exists, Expr, Glob, Not, Null, Plan, Reference, Regex, Test
 from tocsin.plans.match import compare_texts, text_test
 from tocsin.rules.condition import AllOf, Condition, Name, NotOf
 from tocsin.rules.pattern import write_pattern

@@ -147,7 +147,7 @@ def fold_gate(expr: Expr, gate: Gate) -> Expr:
 
 
 def _known(field: str, gate: Gate) -> str:
-    if gate.masked or gate.product != "windows" and gate.channel != "Linux-Sysmon/Operational":
+    if gate.masked or (gate.product != "windows" and gate.channel != "Linux-Sysmon/Operational"):
         return ""
     return gate.event_id if field == "EventID" else gate.channel if field == "Channel" else ""
 

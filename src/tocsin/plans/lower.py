@@ -124,9 +124,7 @@ class _Lowering:
             return draft.number
         text = scalar_text(draft.raw)
         try:
-            if isinstance(draft.raw, bool) or text is None:
-                raise ValueError(text)
-            return read_number(text)
+            return read_number("" if isinstance(draft.raw, bool) or text is None else text)
         except ValueError:
             hint = "write a number without quotes"
             raise self.error("R014", f"{draft.how or draft.part!r} needs a number, not {text!r}", hint) from None
@@ -210,8 +208,7 @@ def _encoding(low: _Lowering, name: str, draft: _Draft) -> list[_Draft]:
     texts = [base64.b64encode(data).decode()] if name == "base64" else _offsets(data)
     if not texts:
         raise low.error("R014", f"{draft.raw!r} is too short for 'base64offset'", "use at least three bytes")
-    drafts = [replace(draft, data=text.encode(), pattern=(text,), cased=True) for text in texts]
-    return drafts
+    return [replace(draft, data=text.encode(), pattern=(text,), cased=True) for text in texts]
 
 
 def _offsets(data: bytes) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from tocsin.events.time import parse_time
@@ -67,10 +67,7 @@ def _pieces(tokens: Pattern) -> list[str | re.Pattern[str]]:
 def _piece(run: list[str | int]) -> str | re.Pattern[str]:
     if all(isinstance(token, str) for token in run):
         return "".join(str(token) for token in run)
-    parts = [
-        re.escape(token) if isinstance(token, str) else "." if token == ONE else f"[{re.escape(DASHES)}]"
-        for token in run
-    ]
+    parts = [re.escape(token) if isinstance(token, str) else "." if token == ONE else f"[{re.escape(DASHES)}]" for token in run]
     return re.compile("".join(parts), re.DOTALL)
 
 
@@ -139,7 +136,7 @@ def _cidr_test(network: str) -> TextTest:
 
 
 @lru_cache(maxsize=65536)
-def read_address(text: str) -> object:
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a text is, or None; brackets and a zone are dropped, a v4-mapped v6 is its v4."""
     try:
         address = ip_address(text.strip().strip("[]").partition("%")[0])

@@ -1,0 +1,1 @@
+"""Rules: typed, parsed, with the logsource mapping and lint."""

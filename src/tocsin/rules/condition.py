@@ -112,7 +112,7 @@ class _Parser:
             return part
         if token.lower() in _QUANTIFIERS and self.peek().lower() == "of":
             return self.parse_quantifier(token.lower())
-        if not token or token == ")" or token.lower() in _KEYWORDS:
+        if token in ("", ")") or token.lower() in _KEYWORDS:
             raise self.error(f"expected a selection before {token!r}" if token else "unexpected end")
         if token not in self.names:
             raise RuleError(

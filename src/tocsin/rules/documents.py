@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 
 from tocsin.errors import RuleError, TocsinError, Where
 
+E = TypeVar("E", bound=TocsinError)
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.CSafeLoader):
     """The safe C loader; a date stays a text, a key written twice is an error instead of a loss."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - declared so by the base class
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
@@ -38,7 +39,7 @@ def load_documents(text: bytes, path: str) -> list[Any]:
     Raises: RuleError R001 with its place when the text is no YAML.
     """
     try:
-        return [document for document in yaml.load_all(text, _Loader) if document is not None]  # noqa: S506 - safe loader
+        return [document for document in yaml.load_all(text, _Loader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise _yaml_error(error, text, path) from error
 
@@ -56,7 +57,7 @@ def _where(text: bytes, path: str, line: int, column: int, width: int = 1) -> Wh
     return Where(path, line + 1, column + 1, source, width)
 
 
-def place(error: TocsinError, text: bytes, path: str, index: int = 0) -> TocsinError:
+def place(error: E, text: bytes, path: str, index: int = 0) -> E:
     """Return the error with the place that its trail leads to in the document of that index."""
     if error.where:
         return error

@@ -52,7 +52,20 @@ class View:
 
 
 _SYSTEM: Final = frozenset(
-    "EventID Channel Computer Provider_Name Provider_Guid EventRecordID Level Keywords TimeCreated Task Opcode Version".split()
+    (
+        "EventID",
+        "Channel",
+        "Computer",
+        "Provider_Name",
+        "Provider_Guid",
+        "EventRecordID",
+        "Level",
+        "Keywords",
+        "TimeCreated",
+        "Task",
+        "Opcode",
+        "Version",
+    )
 )
 
 _PROCESS_TWIN: Final = (
@@ -191,18 +204,17 @@ def admits(view: View, logsource: Logsource) -> tuple[Tag, ...]:
     )
 
 
-def visible_events(logsource: Logsource) -> list[str]:
+@lru_cache(maxsize=4096)
+def visible_events(logsource: Logsource) -> tuple[str, ...]:
     """Return, in words, the events that a rule of this logsource can see; empty when no source is known."""
     found = []
     for gate in _known_gates():
         for view in views(gate):
             tags = admits(view, logsource)
             if tags:
-                limit = (
-                    "" if any(not tag.field for tag in tags) else f" with {tags[0].field} {' or '.join(tags[0].values)}"
-                )
+                limit = "" if any(not tag.field for tag in tags) else f" with {tags[0].field} {' or '.join(tags[0].values)}"
                 found.append(f"{gate.channel} {gate.event_id}".strip() + limit + (" (twin)" if view.twin else ""))
-    return sorted(set(found), key=found.index)
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=1)

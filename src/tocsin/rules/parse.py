@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tocsin.errors import RuleError, UnsupportedRule
+from tocsin.errors import RuleError, UnsupportedRule, Where
 from tocsin.rules.documents import load_documents, place
 from tocsin.rules.modifiers import check_modifiers
 from tocsin.rules.rule import LEVELS, Detection, Either, Every, Filter, Item, Logsource, Meta, Rule, Scalar
@@ -26,15 +26,14 @@ def parse_text(text: bytes, path: str) -> list[tuple[Meta, Parsed]]:
     except RuleError as error:
         return [(Meta("", "", path=path), error)]
     if not documents:
-        error = RuleError("R002", "the file holds no document")
-        return [(Meta("", "", path=path), place(error, text, path))]  # type: ignore[list-item]
+        nothing = RuleError("R002", "the file holds no document", where=Where(path))
+        return [(Meta("", "", path=path), nothing)]
     results: list[tuple[Meta, Parsed]] = []
     for index, document in enumerate(documents):
         try:
             results.append(_parse_one(document, path))
         except RuleError as error:
-            placed = place(error, text, path, index)
-            results.append((_loose_meta(document, path), placed))  # type: ignore[arg-type]
+            results.append((_loose_meta(document, path), place(error, text, path, index)))
     return results
 
 

@@ -82,14 +82,16 @@ def literal(pattern: Pattern) -> str | None:
 
 
 def write_pattern(pattern: Pattern) -> str:
-    """Write a pattern in the form that a rule has."""
-    out = []
-    for token in pattern:
-        if isinstance(token, str):
-            out.append(re.sub(r"([*?])", r"\\\1", token.replace("\\", "\\\\") if "\\*" in token else token))
-        else:
-            out.append("*?-"[token])
-    return "".join(out)
+    """Write a pattern in the form that a rule has; reading it gives the same pattern. A `DASH` is written as `-`."""
+    out = ""
+    for at, token in enumerate(pattern):
+        if isinstance(token, int):
+            out += "*?-"[token]
+            continue
+        text = re.sub(r"\\(?=[\\*?])|[*?]", lambda found: "\\" + found[0], token)
+        before_wildcard = at + 1 < len(pattern) and pattern[at + 1] in (ANY, ONE) and isinstance(pattern[at + 1], int)
+        out += text + "\\" if before_wildcard and token.endswith("\\") else text
+    return out
 
 
 __all__ = [

@@ -63,9 +63,7 @@ SERVICES: Final[dict[str, tuple[str, ...]]] = {
     "appxpackaging-om": ("Microsoft-Windows-AppxPackaging/Operational",),
     "appmodel-runtime": ("Microsoft-Windows-AppModel-Runtime/Admin",),
     "capi2": ("Microsoft-Windows-CAPI2/Operational",),
-    "certificateservicesclient-lifecycle-system": (
-        "Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational",
-    ),
+    "certificateservicesclient-lifecycle-system": ("Microsoft-Windows-CertificateServicesClient-Lifecycle-System/Operational",),
     "kernel-shimengine": (
         "Microsoft-Windows-Kernel-ShimEngine/Operational",
         "Microsoft-Windows-Kernel-ShimEngine/Diagnostic",
@@ -133,7 +131,25 @@ CHANNEL_CATEGORIES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 """Channel and event id -> categories, beside Sysmon's and the twins."""
 
-ANTIVIRUS_IDS: Final = frozenset("1006 1007 1008 1009 1010 1011 1012 1017 1018 1019 1115 1116 1117 1118 1119".split())
+ANTIVIRUS_IDS: Final = frozenset(
+    (
+        "1006",
+        "1007",
+        "1008",
+        "1009",
+        "1010",
+        "1011",
+        "1012",
+        "1017",
+        "1018",
+        "1019",
+        "1115",
+        "1116",
+        "1117",
+        "1118",
+        "1119",
+    )
+)
 """Event ids of Defender that carry a detected threat."""
 
 WITHOUT_SOURCE: Final[dict[tuple[str, str], str]] = {

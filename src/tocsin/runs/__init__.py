@@ -1,0 +1,1 @@
+"""Runs: the only room that wires sources, engine, findings and sinks."""

@@ -13,7 +13,6 @@ from tocsin.plans.expr import (
     And,
     Atom,
     Constant,
-    Exists,
     Expr,
     Not,
     Null,
@@ -144,7 +143,7 @@ def without(expr: Expr, absent: frozenset[str]) -> Expr:
     if isinstance(expr, Atom):
         if expr.field not in absent:
             return expr
-        return Constant(isinstance(expr.test, Null)) if not isinstance(expr.test, Exists) else Constant(False)
+        return Constant(isinstance(expr.test, Null))
     if isinstance(expr, Not):
         return negate(without(expr.part, absent))
     if isinstance(expr, (And, Or)):

@@ -94,9 +94,7 @@ def _name_of(source: str) -> str:
 
 def _download(url: str, folder: Path) -> Path:
     if not url.startswith("https://"):
-        raise UsageError(
-            "U002", f"{url}: only https addresses are fetched", hint="or download it yourself and add the file"
-        )
+        raise UsageError("U002", f"{url}: only https addresses are fetched", hint="or download it yourself and add the file")
     target = folder / "rules.zip"
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:  # noqa: S310 - https only

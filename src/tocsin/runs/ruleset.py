@@ -182,23 +182,17 @@ class _Loading:
         first = self.ids.setdefault(meta.id, meta.path)
         if first != meta.path:
             hint = "keep one of them"
-            self._reject(
-                meta, RuleError("R005", f"the id {meta.id} is that of {first}", where=Where(meta.path), hint=hint)
-            )
+            self._reject(meta, RuleError("R005", f"the id {meta.id} is that of {first}", where=Where(meta.path), hint=hint))
             return False
         return True
 
     def _check_filters(self) -> None:
-        known = {
-            name for document in self.documents for name in (document.rule.meta.id, document.rule.meta.name) if name
-        }
+        known = {name for document in self.documents for name in (document.rule.meta.id, document.rule.meta.name) if name}
         for item in self.filters:
             missing = [name for name in item.rules if name not in known]
             if missing:
                 where = Where(item.meta.path)
-                self._reject(
-                    item.meta, RuleError("R050", f"the filter names {missing[0]!r}, which is not loaded", where=where)
-                )
+                self._reject(item.meta, RuleError("R050", f"the filter names {missing[0]!r}, which is not loaded", where=where))
 
     def _compile(self, document: _Document) -> None:
         rule, file = document.rule, document.file
@@ -219,9 +213,4 @@ def _unexpected(error: Exception, label: str) -> RuleError:
     return RuleError("R002", f"cannot be understood: {type(error).__name__}: {error}", where=Where(label))
 
 
-def compile_documents(files: Iterable[RuleFile], placeholders: Mapping[str, Sequence[str]]) -> RuleSet:
-    """Compile without a cache."""
-    return load_rules(list(files), placeholders)
-
-
-__all__ = ["Rejected", "RuleFile", "RuleSet", "compile_documents", "load_rules", "read_rule_files"]
+__all__ = ["Progress", "Rejected", "RuleFile", "RuleSet", "load_rules", "read_rule_files"]

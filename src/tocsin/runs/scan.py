@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import FileOutcome, Report, Tally
@@ -128,9 +128,7 @@ class Scan:
             self._pool.stop()
         return self._pool.run(lambda done, events, findings: tick(done, total, events, findings))
 
-    def _write(
-        self, gathered: Gathered, units: Sequence[Unit], folder: Path, sink: Sink, out: BinaryIO, tally: Tally
-    ) -> None:
+    def _write(self, gathered: Gathered, units: Sequence[Unit], folder: Path, sink: Sink, out: BinaryIO, tally: Tally) -> None:
         parts = {(unit.file, unit.part): _lines(gathered, unit) for unit in units}
         bases = record_bases(parts)
         dropped = [0]
@@ -200,11 +198,9 @@ def _writing(path: Path | None, out: BinaryIO | None) -> Iterator[BinaryIO]:
             yield nowhere
         return
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
             try:
-                yield file.file
+                yield cast(BinaryIO, file.file)
                 file.flush()
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)

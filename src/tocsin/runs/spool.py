@@ -161,7 +161,8 @@ def without_duplicates(entries: Iterable[Entry], dropped: list[int]) -> Iterator
 
     Cost: remembers the findings of one time only, since entries come in order of time (semantics 26).
     """
-    time, seen = None, set()
+    time: str | None = None
+    seen: set[tuple[str, str, str, str]] = set()
     for entry in entries:
         if entry.time != time:
             time, seen = entry.time, set()

@@ -85,15 +85,11 @@ def _next_line(file: BinaryIO, at: int, size: int) -> int:
 
 
 class FileSlice:
-    """The bytes of a file from `start` to `end`, readable like a file; `lines` counts the line breaks that went by.
-
-    Raises: SourceError F010 when the file shrank.
-    """
+    """The bytes of a file from `start` to `end`, readable like a file. Raises: SourceError F010 when the file shrank."""
 
     def __init__(self, file: BinaryIO, unit: Unit) -> None:
         self._file = file
         self._left = unit.end - unit.start
-        self.lines = 0
         file.seek(unit.start)
 
     def read(self, size: int = -1) -> bytes:
@@ -102,7 +98,6 @@ class FileSlice:
         if not data and self._left:
             raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
         self._left -= len(data)
-        self.lines += data.count(b"\n")
         return data
 
 

@@ -154,8 +154,8 @@ class Worker:
     def _read_streams(self, unit: Unit, done: UnitDone) -> None:
         if unit.end >= 0 and unit.path:
             with unit.path.open("rb") as file:
-                part = FileSlice(file, unit)
-                done.outcomes.append(self._read_stream(Stream(cast(BinaryIO, part), unit.label), unit))
+                part = Stream(cast(BinaryIO, FileSlice(file, unit)), unit.label)
+                done.outcomes.append(self._read_stream(part, unit))
                 done.lines = part.lines
             return
         stdin = sys.stdin.buffer if unit.path is None else None

@@ -84,7 +84,8 @@ def _read_sound(
     count = 0
     size = path.stat().st_size
     try:
-        for record in evtx.PyEvtxParser(str(path), number_of_threads=1).records_json():
+        records: Any = evtx.PyEvtxParser(str(path), number_of_threads=1).records_json()
+        for record in records:
             found.append((record["event_record_id"], record["data"]))
             if len(found) >= _GROUP:
                 count += len(found)
@@ -174,7 +175,7 @@ def parse(data: bytes) -> tuple[list[tuple[int, str]], list[str]]:
     found: list[tuple[int, str]] = []
     errors: list[str] = []
     try:
-        records = evtx.PyEvtxParser(io.BytesIO(data), number_of_threads=1).records_json()
+        records: Any = evtx.PyEvtxParser(io.BytesIO(data), number_of_threads=1).records_json()
     except (OSError, RuntimeError, ValueError) as error:
         return [], [str(error)]
     while len(errors) < CHUNK_BYTES:

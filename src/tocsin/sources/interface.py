@@ -62,7 +62,8 @@ class Stream:
     """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages.
 
     `path` is a file from which it comes, perhaps compressed, for a library that wants to open files itself. An error in
-    the middle is raised after all bytes before it were returned. `position` counts the bytes that were read.
+    the middle is raised after all bytes before it were returned. `position` counts the bytes that were read, `lines` the
+    lines when it was read as lines.
     """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
@@ -71,6 +72,7 @@ class Stream:
         self.label = label
         self.path: Path | None = None
         self.position = 0
+        self.lines = 0
         self.head = self._read_full(HEAD_BYTES)
         self._waiting = self.head
 
@@ -89,7 +91,6 @@ class Stream:
         """Yield the rest in blocks of `size` bytes, the last one shorter."""
         while block := self.read(size):
             yield block
-
 
     def _read_full(self, size: int) -> bytes:
         """Read until there is enough, or the end; keep an error until what came before it was given."""

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from tocsin.events import Event, Gate
+from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.interface import Loss, Records, Stream, group_events
 from tocsin.sources.json_layouts import FLAT, NESTED, Raw, WindowsDecoder
 from tocsin.sources.json_shapes import json_event
 from tocsin.sources.json_text import LossCounter, line_blocks, load_object, object_texts, text_encoding, utf8_blocks
-from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 
 _START: Final = re.compile(rb"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\]|$))")
 _GROUP: Final = 4000
@@ -63,7 +63,7 @@ class _NestedProbe(msgspec.Struct, gc=False):
 
 
 _FOREIGN: Final = ("System", "winlog", "data", "win", "result", "_source", "winlog.channel", "winlog.event_id", _JOURNAL)
-_Probe = msgspec.defstruct(
+_Probe: Any = msgspec.defstruct(
     "_Probe",
     [
         ("Channel", str | None, None),
@@ -139,12 +139,11 @@ class JsonSorter:
         """Yield the events of several objects on one line; none when the line is not just that."""
         text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")
         losses = LossCounter("")
-        found = list(object_texts(iter([text]), losses))
-        if losses.count or len(found) < 2:
+        found = [item[1] for item in object_texts(iter([text]), losses) if isinstance(item, tuple)]
+        if losses.count or len(found) < 2 or not all(item.startswith("{") for item in found):
             return
         for item in found:
-            if isinstance(item, tuple):
-                yield json_event(load_object(item[1]), number)
+            yield json_event(load_object(item), number)
 
 
 def _nested_key(event: _Event) -> tuple[str, int | str, bool]:
@@ -174,8 +173,12 @@ class _Named(msgspec.Struct, gc=False):
     EventData: dict[str, msgspec.Raw] | None = None
 
 
+class _NamedEvent(msgspec.Struct, gc=False):
+    Event: _Named
+
+
 _flat_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_nested_keys: Final = msgspec.json.Decoder(msgspec.defstruct("_NamedEvent", [("Event", _Named)], gc=False)).decode
+_nested_keys: Final = msgspec.json.Decoder(_NamedEvent).decode
 
 
 class JsonSource:
@@ -197,7 +200,7 @@ class JsonSource:
         blocks = utf8_blocks(stream)
         first = next(blocks, b"")
         if self.is_lines(first):
-            yield from read_lines(_put_back(first, blocks), sorter, losses)
+            yield from _read_lines(stream, _put_back(first, blocks), sorter, losses)
             return
         group: list[tuple[int, Raw]] = []
         for item in object_texts(_put_back(first, blocks), losses):
@@ -223,15 +226,14 @@ class JsonSource:
         return True
 
 
-def read_lines(blocks: Iterator[bytes], sorter: JsonSorter, losses: LossCounter) -> Iterator[Records | Loss]:
+def _read_lines(stream: Stream, blocks: Iterator[bytes], sorter: JsonSorter, losses: LossCounter) -> Iterator[Records | Loss]:
     """Read JSON lines; numbers are 1-based lines."""
-    line = 1
     for lines in line_blocks(blocks, losses):
         if isinstance(lines, Loss):
             yield lines
             continue
-        yield from sorter.sort(enumerate(lines, line), losses)
-        line += len(lines)
+        yield from sorter.sort(enumerate(lines, stream.lines + 1), losses)
+        stream.lines += len(lines)
     yield from losses.end()
 
 
@@ -241,4 +243,4 @@ def _put_back(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-__all__ = ["JsonSorter", "JsonSource", "read_lines"]
+__all__ = ["JsonSorter", "JsonSource"]

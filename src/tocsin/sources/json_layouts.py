@@ -25,7 +25,9 @@ Raw = bytes | memoryview | str
 
 
 class Layout(Protocol):
-    """One JSON shape."""
+    """One JSON shape; `elements`: its objects are XML elements with text and attributes."""
+
+    elements: bool
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the paths of a field, the first that is present counts; None when only the slow reader can tell."""
@@ -34,6 +36,8 @@ class Layout(Protocol):
 
 class FlatLayout:
     """One object, Sigma's names as keys (nxlog, OTRF)."""
+
+    elements = False
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the key itself, then the other names that flat writers use."""
@@ -45,13 +49,29 @@ class FlatLayout:
 
 
 _SYSTEM: Final = frozenset(
-    "Provider EventID Version Level Task Opcode Keywords TimeCreated EventRecordID Correlation Execution Channel Computer "
-    "Security".split()
+    (
+        "Provider",
+        "EventID",
+        "Version",
+        "Level",
+        "Task",
+        "Opcode",
+        "Keywords",
+        "TimeCreated",
+        "EventRecordID",
+        "Correlation",
+        "Execution",
+        "Channel",
+        "Computer",
+        "Security",
+    )
 )
 
 
 class NestedLayout:
     """`Event` with `System` and `EventData`, as the evtx library and evtx_dump write it."""
+
+    elements = True
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return EventData's path, then System's."""
@@ -123,6 +143,7 @@ class FieldDecoder:
         self.exact = self.exact and not _clashes(self._paths)
         self._root = tree.define("Record")
         self._exact = {field: bool(presence) or len(found) > 1 for field, found in self._paths.items()}
+        self._elements = layout.elements
         self._decode = msgspec.json.Decoder(self._root).decode
         self._access = {field: [self._find(path) for path in found] for field, found in self._paths.items()}
 
@@ -143,11 +164,11 @@ class FieldDecoder:
         columns = {}
         for field, accesses in self._access.items():
             values = _values(levels, accesses[0])
-            for other in accesses[1:]:
-                if msgspec.UNSET in values:
-                    others = _values(levels, other)
-                    values = [b if a is msgspec.UNSET else a for a, b in zip(values, others, strict=True)]
-            columns[field] = values_column(values, self._exact[field])
+            column = _texts_column(values)
+            for other in accesses[1:] if column is None else ():
+                others = _values(levels, other)
+                values = [b if a is msgspec.UNSET else a for a, b in zip(values, others, strict=True)]
+            columns[field] = column or values_column(values, self._exact[field], self._elements)
         return columns
 
 
@@ -169,14 +190,27 @@ def _values(levels: dict[tuple[str, ...], list[Any]], access: _Access) -> list[A
     return [getattr(row, leaf) for row in rows]
 
 
-def values_column(values: list[Any], exact: bool) -> pa.DictionaryArray:
+def _texts_column(values: list[Any]) -> pa.DictionaryArray | None:
+    """Return the column of values that are all texts, the common case; None when one of them is anything else."""
+    try:
+        column = pa.array(values, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+        return None
+    if column.null_count:
+        return None
+    encoded = column.dictionary_encode()
+    return None if pc.any(pc.starts_with(encoded.dictionary, "\0")).as_py() else encoded
+
+
+def values_column(values: list[Any], exact: bool, elements: bool) -> pa.DictionaryArray:
     """Return the column of decoded JSON values; texts pass as they are.
 
-    Nulls: UNSET is absent; None is null when `exact`, otherwise absent.
+    Nulls: UNSET is absent; None is null when `exact`, otherwise absent. `elements`: an object may be an XML element
+    with its text and attributes.
     """
     if exact:
         if None in values:
-            return cell_column([_cell(value) for value in values])
+            return cell_column([_cell(value, elements) for value in values])
         if msgspec.UNSET in values:
             values = [None if value is msgspec.UNSET else value for value in values]
     try:
@@ -184,13 +218,13 @@ def values_column(values: list[Any], exact: bool) -> pa.DictionaryArray:
         special = pc.any(pc.starts_with(column.dictionary, "\0")).as_py()
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
         special = True
-    return cell_column([None if value is None else _cell(value) for value in values]) if special else column
+    return cell_column([None if value is None else _cell(value, elements) for value in values]) if special else column
 
 
-def _cell(value: Any) -> str | None:
+def _cell(value: Any, elements: bool) -> str | None:
     if value is msgspec.UNSET:
         return None
-    return encode(plain(value) if isinstance(value, (dict, list)) else value)
+    return encode(plain(value) if elements and isinstance(value, dict) else value)
 
 
 class WindowsDecoder:

@@ -103,8 +103,7 @@ def test_hex_that_is_no_utf8_is_kept():
 def test_nested_messages_are_flattened():
     """The fields inside msg='...' are fields of the record."""
     line = (
-        f"type=USER_CMD {EPOCH} pid=7 uid=0 auid=1000 ses=1"
-        ' msg=\'cwd="/root" cmd=6C73202D6C exe="/usr/bin/sudo" res=success\''
+        f'type=USER_CMD {EPOCH} pid=7 uid=0 auid=1000 ses=1 msg=\'cwd="/root" cmd=6C73202D6C exe="/usr/bin/sudo" res=success\''
     )
     fields = record(line)
     assert (fields["cwd"], fields["cmd"], fields["exe"], fields["res"]) == (

@@ -64,9 +64,7 @@ def test_export_csv_of_powershell_is_read():
 
 def test_event_viewer_leaves_out_the_name_of_the_message():
     """A row of Event Viewer has one cell more than its header."""
-    (event,), errors = read(
-        "Level,Date and Time,Source,Event ID,Task Category\nInfo,5/14/2024 8:15:00 AM,S,1,None,hello\n"
-    )
+    (event,), errors = read("Level,Date and Time,Source,Event ID,Task Category\nInfo,5/14/2024 8:15:00 AM,S,1,None,hello\n")
     assert errors == []
     assert event.gate == Gate("", "csv", "")
     assert (event.fields["Message"], event.fields["EventID"], event.time) == ("hello", "1", "")

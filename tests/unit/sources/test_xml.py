@@ -26,9 +26,7 @@ def event_xml(data, channel="System", event_id="7045"):
 
 
 SERVICE = "<EventData><Data Name='ServiceName'>x &amp; y</Data><Data Name='Empty'/><Binary>00FF</Binary></EventData>"
-SAMPLE = (
-    f"<?xml version='1.0' encoding='utf-8' standalone='yes'?>\n<Events>{event_xml(SERVICE)}\n{event_xml('')}</Events>"
-)
+SAMPLE = f"<?xml version='1.0' encoding='utf-8' standalone='yes'?>\n<Events>{event_xml(SERVICE)}\n{event_xml('')}</Events>"
 
 
 def read(text):
