@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ def _no_bar(done: int, total: int) -> None:
 
 
 def _bar(done: int, total: int) -> None:
-    stream = click.get_text_stream("stderr")
+    stream = sys.stderr
     if stream.isatty() and done % 50 == 0:
         width = 30 * done // max(1, total)
         end = "\r\033[K" if done + 50 >= total else ""

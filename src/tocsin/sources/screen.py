@@ -42,7 +42,7 @@ class KeywordScreen:
         """Return the numbers of the records that may hold a needle. Cost: one scan of the raw bytes, no copy."""
         if self._database is None:
             return set(range(len(raws)))
-        parts: list[Any] = [raw.encode("utf-8", "replace") if isinstance(raw, str) else raw for raw in raws]
+        parts: Any = [raw.encode("utf-8", "replace") if isinstance(raw, str) else raw for raw in raws]
         stops: set[int] = set()
         self._database.scan(parts, match_event_handler=lambda number, start, stop, flags, context: stops.add(stop))
         if not stops:
