@@ -27,6 +27,7 @@ CACHE_BYTES: Final = 16 << 20
 """Text that the cells of one view may hold before they are forgotten, in bytes."""
 _CELL_BYTES: Final = 400
 _ANSWERS: Final = 50_000
+_GATES: Final = 1024
 _WIDEST: Final = 1 << 62
 Answer = tuple[tuple[int, ...], tuple[tuple[int, RegexTimeout], ...]]
 
@@ -45,6 +46,8 @@ class FastEngine:
     def _gate(self, gate: Gate) -> tuple[GatePlan, list[_ViewProgram]]:
         found = self._gates.get(gate)
         if found is None:
+            if len(self._gates) >= _GATES:
+                self._gates.clear()
             plan = plan_gate(gate, self._plans)
             found = self._gates[gate] = (plan, [_ViewProgram(view) for view in plan.views])
         return found

@@ -19,7 +19,7 @@ from tocsin.plans.witness import longest_literal
 from tocsin.rules.pattern import ANY, Pattern
 
 _FEW: Final = 4
-_ONE_BY_ONE: Final = 250
+_ONE_BY_ONE: Final = 40
 
 
 class FieldFilter:
@@ -41,20 +41,23 @@ class FieldFilter:
                 raise TypeError(witness)
             self._direct.append((lambda cell: not test(cell), mask))
             return
-        text = longest_literal(witness.test.pattern) if isinstance(witness.test, Glob) else ""
-        if not isinstance(witness.test, Glob) or not text:
+        place = self._place(witness.test.pattern) if isinstance(witness.test, Glob) else None
+        if place is None:
             self._direct.append((cell_test(witness), mask))
             return
-        table, key = self._place(witness.test.pattern, text)
+        table, key = place
         table[key] = table.get(key, 0) | mask
 
-    def _place(self, pattern: Pattern, text: str) -> tuple[dict[str, int], str]:
-        if all(isinstance(token, str) for token in pattern):
+    def _place(self, pattern: Pattern) -> tuple[dict[str, int], str] | None:
+        """Return the table and key under which a pattern is found; None when it must be asked by itself."""
+        text = longest_literal(pattern)
+        if text and all(isinstance(token, str) for token in pattern):
             return self._exact, text
         ending = len(pattern) == 2 and pattern[0] == ANY and isinstance(pattern[1], str)
         if ending and text.startswith("\\") and text.count("\\") == 1:
             return self._tails, text[1:]
-        return self._needles, text
+        needle = max(text.split("\0"), key=len)  # Hyperscan's Python interface ends a literal at NUL
+        return (self._needles, needle) if needle else None
 
     @property
     def empty(self) -> bool:

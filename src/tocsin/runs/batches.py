@@ -23,6 +23,7 @@ from tocsin.sources.interface import Decoder, Records
 BATCH_BYTES: Final = 24 << 20
 """Raw bytes that are gathered before they are matched, over all gates."""
 _GATES: Final = 4096
+_OTHERS: Final = "(other channels)"
 _REASONS: Final = 20_000
 
 
@@ -81,11 +82,8 @@ class Batcher:
     def add(self, records: Records, origin: Origin) -> None:
         """Take records; match what is gathered when it is enough."""
         gate = records.gate
-        if len(self.seen) >= _GATES and gate not in self.seen:
-            gate = Gate(gate.product, "(other)", "")
-        seen = self.seen.setdefault(gate, GateSeen())
         if records.counted:
-            seen.events += len(records.raws)
+            self._seen(gate).events += len(records.raws)
         if not views(gate):
             return
         pending = self._pending.setdefault((id(records.decoder), gate), _Pending(records.decoder, gate))
@@ -95,6 +93,12 @@ class Batcher:
         self._size_bytes += records.size_bytes
         if self._size_bytes >= BATCH_BYTES:
             self.flush()
+
+    def _seen(self, gate: Gate) -> GateSeen:
+        """Return what was seen of a gate; events of ever new channels are counted together when there are very many."""
+        if gate not in self.seen and len(self.seen) >= _GATES:
+            gate = Gate(gate.product, _OTHERS, "")
+        return self.seen.setdefault(gate, GateSeen())
 
     def tell(self) -> tuple[dict[Gate, GateSeen], Counter[tuple[int, str]]]:
         """Return what was seen and what failed since the last time, and begin anew. To be called after `flush`."""
@@ -113,7 +117,7 @@ class Batcher:
         if not plan.views:
             return
         columns = item.decoder.columns(item.gate, item.raws, plan.demand)
-        seen = self.seen[item.gate].fields
+        seen = self._seen(item.gate).fields
         seen.update(name for name, column in columns.items() if name not in seen and column.null_count < len(column))
         batch = batch_of(item.gate, columns, len(item.raws), lambda row: _decode(item, row))
         answer = match_isolated(self._engine, self._plans, batch)

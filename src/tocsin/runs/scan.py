@@ -93,6 +93,8 @@ class Scan:
             with _writing(self._options.output, out) as target:
                 self._write(gathered, units, folder, sink, target, tally)
                 sink.end(target, complete)
+            if self._options.output:
+                _mark(self._options.output, complete)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         outcomes = skipped + _outcomes(units, gathered, complete)
@@ -211,6 +213,18 @@ def _writing(path: Path | None, out: BinaryIO | None) -> Iterator[BinaryIO]:
         raise OutputError(
             "O001", f"{path}: cannot be written: {error.strerror or error}", hint="check folder and free space"
         ) from error
+
+
+def _mark(path: Path, complete: bool) -> None:
+    """Put a note beside findings that an interrupted scan left, so that nobody takes them for all; remove an old one."""
+    note = path.with_name(f"{path.name}.incomplete")
+    try:
+        if complete:
+            note.unlink(missing_ok=True)
+        else:
+            note.write_text("the scan was interrupted: these findings are not all\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError("O001", f"{note}: cannot be written: {error.strerror or error}") from error
 
 
 def _umask() -> int:
