@@ -16,6 +16,7 @@ from tocsin.runs.ruleset import RuleSet, load_rules, read_rule_files
 
 
 def main() -> None:
+    """Measure and print."""
     folders = sorted(Path(sys.argv[1]).glob("rules*"))
     files = cpu_s("read the rule files", lambda: read_rule_files(folders))
     found = cpu_s("compile", lambda: load_rules(files, {}), 2)

@@ -1,4 +1,4 @@
-"""Decode real events, in CPU time for each record. usage: json_decoding.py OTRF_FOLDER."""
+"""Decode real events, in CPU time for each record. usage: json_decoding.py OTRF_FOLDER RULES..."""
 
 from __future__ import annotations
 
@@ -20,25 +20,21 @@ from tocsin.sources.json import JsonSorter
 from tocsin.sources.json_text import LossCounter
 
 
-def sorted_by_gate(lines: list[bytes]) -> list[Records]:
+def _sorted_by_gate(lines: list[bytes]) -> list[Records]:
     found = JsonSorter().sort(enumerate(lines, 1), LossCounter("measured"))
     return [item for item in found if isinstance(item, Records)]
 
 
-def columns_by_orjson(lines: list[bytes], engine: FastEngine) -> int:
+def _columns_by_orjson(lines: list[bytes], engine: FastEngine) -> int:
     groups: dict[Gate, list[dict[str, object]]] = {}
     for line in lines:
         record = orjson.loads(line)
         groups.setdefault(Gate("windows", str(record.get("Channel")), str(record.get("EventID"))), []).append(record)
-    count = 0
-    for gate, rows in groups.items():
-        for name in engine.gate_plan(gate).demand.fields:
-            cell_column([encode(row[name]) if name in row else None for row in rows])
-            count += 1
-    return count
+    wanted = [(rows, name) for gate, rows in groups.items() for name in engine.gate_plan(gate).demand.fields]
+    return len([cell_column([encode(row[name]) if name in row else None for row in rows]) for rows, name in wanted])
 
 
-def columns_of(groups: Iterable[Records], engine: FastEngine) -> int:
+def _columns_of(groups: Iterable[Records], engine: FastEngine) -> int:
     return sum(
         len(group.decoder.columns(group.gate, group.raws, plan.demand))
         for group in groups
@@ -47,20 +43,17 @@ def columns_of(groups: Iterable[Records], engine: FastEngine) -> int:
 
 
 def main() -> None:
+    """Measure and print."""
     lines = list(otrf_lines(Path(sys.argv[1]), SHARPDUMP))
     print(f"{len(lines)} records, {sum(map(len, lines))} bytes")
-    cpu_s("json.loads", lambda: [None for line in lines if json.loads(line) is None])
-    cpu_s("orjson.loads", lambda: [None for line in lines if orjson.loads(line) is None])
-    untyped = msgspec.json.Decoder().decode
-    cpu_s("msgspec, untyped", lambda: [None for line in lines if untyped(line) is None])
-    groups = cpu_s("the probe: gate of each record", lambda: sorted_by_gate(lines))
-    packs = {name: load_rules(read_rule_files([Path(name)]), {}).plans for name in sys.argv[2:]}
-    for name, plans in packs.items():
-        engine = FastEngine(plans)
-        count = cpu_s(f"columns for {len(plans)} rules", lambda use=engine: columns_of(groups, use))
-        print(f"  {count} columns of {len(groups)} gates, {name}")
-        count = cpu_s("  orjson.loads, then the same columns", lambda use=engine: columns_by_orjson(lines, use))
-        print(f"  {count} columns")
+    for decode in (json.loads, orjson.loads, msgspec.json.decode):
+        cpu_s(f"{decode.__module__}.{decode.__name__}", lambda decode=decode: [None for line in lines if decode(line) is None])
+    groups = cpu_s("the probe: gate of each record", lambda: _sorted_by_gate(lines))
+    for name in sys.argv[2:]:
+        engine = FastEngine(load_rules(read_rule_files([Path(name)]), {}).plans)
+        count = cpu_s(f"after it, columns for {Path(name).name}", lambda use=engine: _columns_of(groups, use))
+        other = cpu_s(f"orjson.loads and columns, {Path(name).name}", lambda use=engine: _columns_by_orjson(lines, use))
+        print(f"{count} and {other} columns of {len(groups)} gates")
 
 
 if __name__ == "__main__":

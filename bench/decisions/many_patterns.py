@@ -18,7 +18,7 @@ from tocsin.runs.ruleset import load_rules, read_rule_files
 FIELDS = {"CommandLine": Gate("windows", SYSMON, "1"), "ScriptBlockText": Gate("windows", POWERSHELL[0], "4104")}
 
 
-def by_hyperscan(database: hyperscan.Database, values: list[str]) -> list[frozenset[int]]:
+def _by_hyperscan(database: hyperscan.Database, values: list[str]) -> list[frozenset[int]]:
     found, hits = [], []
     for value in values:
         hits.clear()
@@ -27,16 +27,17 @@ def by_hyperscan(database: hyperscan.Database, values: list[str]) -> list[frozen
     return found
 
 
-def by_aho_corasick(automaton: AhoCorasick, values: list[str]) -> list[frozenset[int]]:
+def _by_aho_corasick(automaton: AhoCorasick, values: list[str]) -> list[frozenset[int]]:
     indexes = automaton.find_matches_as_indexes
     return [frozenset(number for number, _, _ in indexes(value, overlapping=True)) for value in values]
 
 
-def one_by_one(needles: list[str], values: list[str]) -> list[frozenset[int]]:
+def _one_by_one(needles: list[str], values: list[str]) -> list[frozenset[int]]:
     return [frozenset(at for at, needle in enumerate(needles) if needle in value) for value in values]
 
 
 def main() -> None:
+    """Measure and print."""
     engine = FastEngine(load_rules(read_rule_files(sorted(Path(sys.argv[1]).glob("rules*"))), {}).plans)
     for field, gate in FIELDS.items():
         program = engine._gate(gate)[1][0]
@@ -46,9 +47,9 @@ def main() -> None:
         print(f"{field}: {len(needles)} needles, {len(values)} distinct values, {sum(map(len, values))} characters")
         database = cpu_s("build Hyperscan", lambda needles=needles: _compile(needles))
         automaton = cpu_s("build Aho-Corasick", lambda needles=needles: AhoCorasick(needles, matchkind=MatchKind.Standard))
-        hyper = cpu_s("scan Hyperscan", lambda use=database, values=values: by_hyperscan(use, values))
-        aho = cpu_s("scan Aho-Corasick", lambda use=automaton, values=values: by_aho_corasick(use, values))
-        plain = cpu_s("scan one by one", lambda needles=needles, values=values: one_by_one(needles, values), 1)
+        hyper = cpu_s("scan Hyperscan", lambda use=database, values=values: _by_hyperscan(use, values))
+        aho = cpu_s("scan Aho-Corasick", lambda use=automaton, values=values: _by_aho_corasick(use, values))
+        plain = cpu_s("scan one by one", lambda needles=needles, values=values: _one_by_one(needles, values), 1)
         print("same answers:", hyper == aho == plain, "; hits:", sum(map(len, hyper)))
 
 

@@ -6,6 +6,7 @@ import gc
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,16 +39,10 @@ def otrf_lines(data: Path, name: str = "*.zip") -> Iterator[bytes]:
 
 
 def evtx_records(data: Path) -> Iterator[str]:
-    """Yield the records of the event logs in a folder as JSON; what cannot be read is left out."""
+    """Yield the records of the event logs in a folder as JSON; the rest of a damaged one is left out."""
     for path in sorted(data.rglob("*.evtx")):
-        records = evtx.PyEvtxParser(str(path), number_of_threads=1).records_json()
-        while True:
-            try:
-                yield next(records)["data"]
-            except StopIteration:
-                break
-            except (OSError, RuntimeError, ValueError):
-                continue
+        with suppress(OSError, RuntimeError, ValueError):
+            yield from (record["data"] for record in evtx.PyEvtxParser(str(path)).records_json())
 
 
 def distinct(folders: list[Path], field: str) -> list[str]:
@@ -58,9 +53,7 @@ def distinct(folders: list[Path], field: str) -> list[str]:
     found: dict[str, None] = {}
     for folder in folders:
         for line in (*otrf_lines(folder), *evtx_records(folder)):
-            try:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
                 read = flat.decode(line) if isinstance(line, bytes) else nested.decode(line).Event.EventData
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-            found[read.value if read else ""] = None
+                found[read.value if read else ""] = None
     return [value for value in found if value]

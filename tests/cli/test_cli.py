@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from scan_samples import LOGON, RULES, WHOAMI, event, write
 
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
@@ -127,7 +128,12 @@ def test_stdin(rule_path: Path) -> None:
     data = "".join(json.dumps(event(number)) + "\n" for number in range(20)).encode()
     ran = tocsin("scan", "-", "--rules", rule_path, "-o", "-", stdin=data)
     found = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [(entry["source"]["path"], entry["source"]["record"]) for entry in found] == [("-", 1), ("-", 6), ("-", 11), ("-", 16)]
+    assert [(entry["source"]["path"], entry["source"]["record"]) for entry in found] == [
+        ("-", 1),
+        ("-", 6),
+        ("-", 11),
+        ("-", 16),
+    ]
     assert tocsin("scan", "-", "--rules", rule_path).returncode == 3
 
 
@@ -148,12 +154,18 @@ def _controls(data: bytes) -> set[str]:
 def test_hostile_text(tmp_path: Path) -> None:
     """Control characters of events, file names and rules never reach the screen or standard output."""
     rules_path = tmp_path / "rules.yml"
-    rules_path.write_text(WHOAMI.replace("title: Whoami", "title: " + json.dumps("Who " + HOSTILE[:-1])).replace("author: a", "author: " + json.dumps(HOSTILE[:-1])))
+    rules_path.write_text(
+        WHOAMI.replace("title: Whoami", "title: " + json.dumps("Who " + HOSTILE[:-1])).replace(
+            "author: a", "author: " + json.dumps(HOSTILE[:-1])
+        )
+    )
     name = "a\x1b[31m\x9b\u202e.jsonl"
     folder = tmp_path / "evidence"
     folder.mkdir()
     hostile = event(0, Computer="h" + HOSTILE, Image="C:\\" + HOSTILE + "\\whoami.exe")
-    (folder / name).write_text(json.dumps(hostile) + "\n{bad \x1b[2J" + HOSTILE.replace("\x00", "").replace("\u2028", "") + "\n")
+    (folder / name).write_text(
+        json.dumps(hostile) + "\n{bad \x1b[2J" + HOSTILE.replace("\x00", "").replace("\u2028", "") + "\n"
+    )
     (folder / ("b" + name)).write_bytes(b"\x00nothing")
     for arguments in ((), ("-o", "-"), ("--format", "csv"), ("--format", "json")):
         ran = tocsin("scan", folder, "--rules", rules_path, *arguments)
@@ -303,7 +315,9 @@ def test_since(evidence: Path, rule_path: Path) -> None:
     base = ("scan", evidence, "--rules", rule_path, "-o", "-", "--quiet")
     assert len(tocsin(*base, "--since", "2026-10-03").stdout.splitlines()) == 4
     assert not tocsin(*base, "--until", "2026-10-03").stdout
-    assert len(tocsin(*base, "--since", "2026-10-03T06:00:05Z", "--until", "2026-10-03T08:00:15+02:00").stdout.splitlines()) == 2
+    assert (
+        len(tocsin(*base, "--since", "2026-10-03T06:00:05Z", "--until", "2026-10-03T08:00:15+02:00").stdout.splitlines()) == 2
+    )
 
 
 def test_cache_trouble_is_told(evidence: Path, rule_path: Path, tmp_path: Path) -> None:

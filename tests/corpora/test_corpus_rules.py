@@ -28,8 +28,8 @@ def test_placeholders(rule_files: list[RuleFile], rule_set: RuleSet) -> None:
     """With a value for each placeholder every rule compiles."""
     rejected = {item.note.path for item in rule_set.rejected}
     files = [file for file in rule_files if file.label in rejected]
-    names = {name for file in files for name in re.findall(r"%(\w+)%", file.text.decode())}
-    found = load_rules(files, dict.fromkeys(names, ["value"]))
+    names = {name for file in files for name in re.findall(r"%([\w-]+)%", file.text.decode())}
+    found = load_rules(files, {name: ["value"] for name in names})
     assert (len(found.plans), found.rejected) == (25, [])
 
 

@@ -70,7 +70,7 @@ def scanned(rule_set: RuleSet) -> tuple[Report, list[dict]]:
     """Return the report and the findings of a scan of the whole folder."""
     out = io.BytesIO()
     report = Scan(ScanOptions((str(shared("otrf")),)), rule_set).run(SINKS["jsonl"](), out)
-    return report, [json.loads(line) for line in out.getvalue().splitlines()]
+    return report, [json.loads(line) for line in out.getvalue().split(b"\n")[:-1]]
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +93,7 @@ def test_archive(name: str, form: str, events: int, files: dict[str, list[FileOu
     outcomes = [outcome for outcome in files[name] if "__MACOSX" not in outcome.path]
     first, *rest = outcomes
     assert (first.format, first.status, first.events, first.reason) == (form, "read", events, "")
-    assert [(outcome.status, outcome.reason) for outcome in rest] == [
-        ("skipped", "gzip data is followed by other bytes after 98338 bytes, 2181120 expanded [F004]")
-    ] * name.endswith(".tar.gz")
+    assert not rest
     others = [outcome for outcome in files[name] if "__MACOSX" in outcome.path]
     assert all((outcome.status, outcome.reason) == ("skipped", UNREADABLE) for outcome in others)
 
@@ -124,10 +122,15 @@ def test_records_are_lines(scanned: tuple[Report, list[dict]]) -> None:
     """The record number of a finding is the line that holds its event."""
     name = "cmd_sharpview_pcre_net.zip"
     found = [entry for entry in scanned[1] if name in entry["source"]["path"]]
-    records = {number: raw for item in read_records([shared("otrf", name)]) for raw, number in zip(item.raws, item.numbers)}
+    records = {
+        number: raw
+        for item in read_records([shared("otrf", name)])
+        for raw, number in zip(item.raws, item.numbers, strict=True)
+    }
     assert found
     for entry in found:
-        assert json.loads(records[entry["source"]["record"]]) == entry["event"]
+        raw = records[entry["source"]["record"]]
+        assert json.loads(raw if isinstance(raw, str) else bytes(raw)) == entry["event"]
 
 
 def _telling(event: Event) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import shared
 
+from shared_data import shared
 from tocsin.events import KEYWORDS, TIME, Demand, Event
 from tocsin.events.values import decode
 from tocsin.findings.text import safe_text
@@ -21,7 +21,9 @@ SAMPLES = Path(__file__).parent / "samples"
 NAMES = {"json": "events.jsonl", "xml": "events.xml", "auditd": "audit.log", "syslog": "auth.log", "csv": "events.csv"}
 EVENTS = {"json": 4, "xml": 2, "auditd": 5, "syslog": 3, "csv": 2}
 HOSTILE = "x\x1b]0;owned\x07\u202e\n.log"
-_DEMAND = Demand(("Image", "CommandLine", "EventID", "message", "type", "a0", "TargetUserName", KEYWORDS, TIME), (), frozenset({"a0"}))
+_DEMAND = Demand(
+    ("Image", "CommandLine", "EventID", "message", "type", "a0", "TargetUserName", KEYWORDS, TIME), (), frozenset({"a0"})
+)
 
 
 @cache
@@ -48,7 +50,9 @@ def _events(records: list[Records]) -> list[Event]:
 
 
 def _plain(records: list[Records]) -> list[str]:
-    return sorted(repr((event.gate, event.fields, event.original, event.time, event.host, event.record)) for event in _events(records))
+    return sorted(
+        repr((event.gate, event.fields, event.original, event.time, event.host, event.record)) for event in _events(records)
+    )
 
 
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from vocabulary import PLACEHOLDERS, compiled, events, lines, rule_documents
 from tocsin.engine import executor, prefilter
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.reference import view_matches
-from tocsin.events import batch_of
+from tocsin.events import Event, batch_of
 from tocsin.plans.explain import holds
 from tocsin.plans.expr import Plan
 from tocsin.plans.witness import find_witness
@@ -48,14 +49,14 @@ def read(found: list[dict[str, Any]]) -> list[Records]:
 def by_reference(rules: RuleList, records: list[Records]) -> set[tuple[int, int, int]]:
     """Return (line, rule, view) of every match by the reference."""
     found = set()
-    for item in records:
-        for raw, line in zip(item.raws, item.numbers, strict=True):
-            event = item.decoder.event(item.gate, raw, line)
-            assert event.gate == item.gate
-            for number, (rule, _) in enumerate(rules):
-                for at, view in enumerate(views(item.gate)):
-                    if view_matches(rule, event, view, PLACEHOLDERS):
-                        found.add((line, number, view.twin or at > 0))
+    for line, event in _numbered(records):
+        for at, view in enumerate(views(event.gate)):
+            here = (line, view.twin or at > 0)
+            found |= {
+                (here[0], number, here[1])
+                for number, (rule, _) in enumerate(rules)
+                if view_matches(rule, event, view, PLACEHOLDERS)
+            }
     return found
 
 
@@ -133,15 +134,18 @@ def test_explanation_agrees(documents: list[dict[str, Any]], found: list[dict[st
     rules = _compile(documents)
     records = read(found)
     matched = by_reference(rules, records)
+    seen = [(line, event, at, view) for line, event in _numbered(records) for at, view in enumerate(views(event.gate))]
+    for line, event, at, view in seen:
+        for number, (_, plan) in enumerate(rules):
+            tags = admits(view, plan.logsource)
+            if tags and not any(tag.field for tag in tags):
+                assert holds(plan, see(event, view)) == ((line, number, view.twin or at > 0) in matched)
+
+
+def _numbered(records: list[Records]) -> Iterator[tuple[int, Event]]:
     for item in records:
         for raw, line in zip(item.raws, item.numbers, strict=True):
-            event = item.decoder.event(item.gate, raw, line)
-            for number, (_, plan) in enumerate(rules):
-                for at, view in enumerate(views(item.gate)):
-                    tags = admits(view, plan.logsource)
-                    if tags and not any(tag.field for tag in tags):
-                        key = (line, number, view.twin or at > 0)
-                        assert holds(plan, see(event, view)) == (key in matched)
+            yield line, item.decoder.event(item.gate, raw, line)
 
 
 @given(_RULES, _EVENTS)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from scan_samples import scan
 
 import tocsin
+from scan_samples import scan
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.reference import matches
 from tocsin.events import batch_of

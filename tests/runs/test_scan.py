@@ -18,6 +18,7 @@ import pytest
 from scan_samples import RULES, event, rules, scan, write
 from shared_data import shared
 from tocsin.errors import OutputError, UsageError
+from tocsin.findings import Report
 from tocsin.runs import batches, spool, units, worker
 from tocsin.runs.ruleset import load_rules, read_rule_files
 from tocsin.runs.scan import Scan, ScanOptions
@@ -25,6 +26,12 @@ from tocsin.sinks import SINKS
 from tocsin.sources import files as source_files
 
 ROWS = 400
+
+
+def scan_bytes(path: Path) -> tuple[Report, None, bytes]:
+    """Scan without reading the findings."""
+    out = io.BytesIO()
+    return Scan(ScanOptions((str(path),)), rules()).run(SINKS["jsonl"](), out), None, out.getvalue()
 
 
 def _keys(found: list[dict]) -> Counter[tuple]:
@@ -140,7 +147,7 @@ def test_every_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_paths_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unreadable file, a loop of links, a pipe, an empty and an unknown file are named with their codes; the rest is read."""
+    """Unreadable, empty and unknown files, loops of links and pipes are named with their codes; the rest is read."""
     write(tmp_path / "good.jsonl", range(20))
     locked = write(tmp_path / "locked.jsonl", range(20))
     (tmp_path / "empty.jsonl").touch()
@@ -288,6 +295,35 @@ def test_bad_line_costs_that_line(tmp_path: Path) -> None:
         assert "line 21" in file.reason, file
         assert file.events >= 40, file
     assert len(found) == 5 * 8
+
+
+def test_odd_records_make_valid_lines(tmp_path: Path) -> None:
+    """Whatever the form of a record that matches, its finding is one line of strict JSON in UTF-8."""
+    row = json.dumps(event(0, X="Q")).encode()
+    forms = {
+        "crlf": row + b"\r\n",
+        "array": json.dumps([event(0, X="Q")], indent=1).encode(),
+        "crlf_array": json.dumps([event(0, X="Q")], indent=1).encode().replace(b"\n", b"\r\n"),
+        "spaced": b"  " + row + b"  \n",
+        "nan": row.replace(b'"Q"', b"NaN") + b"\n",
+        "utf8": row.replace(b"Q", b"\xff\xfe") + b"\n",
+        "surrogate": row.replace(b"Q", b"\xed\xa0\x80") + b"\n",
+        "escaped": row.replace(b"Q", b"\\ud800") + b"\n",
+        "control": row.replace(b"Q", b"a\tb\x01") + b"\n",
+        "twice": row[:-1] + b',"X":1}\n',
+        "utf16": (row.decode() + "\r\n").encode("utf-16"),
+    }
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    for name, data in forms.items():
+        (tmp_path / name).write_bytes(data)
+        report, _, written = scan_bytes(tmp_path / name)
+        assert report.tally.findings == 1, name
+        assert written.endswith(b"\n"), name
+        (line,) = written.decode().splitlines()
+        assert json.loads(line, parse_constant=refuse)["rule"]["title"] == "Whoami", name
 
 
 def test_rule_with_a_nul(tmp_path: Path) -> None:

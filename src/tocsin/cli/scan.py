@@ -16,6 +16,7 @@ from tocsin.cli.loading import load, rule_options
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
 from tocsin.findings import Coverage, Report
+from tocsin.findings.text import safe_json
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
@@ -135,7 +136,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int, int, int], None]]:
 def _write_coverage(path: Path, coverage: Coverage) -> None:
     try:
         part = path.with_name(f".{path.name}.part")
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(coverage), indent=2) + b"\n")
+        part.write_bytes(safe_json(msgspec.json.format(msgspec.json.encode(coverage), indent=2)) + b"\n")
         part.replace(path)
     except OSError as error:
         raise OutputError("O001", f"{path}: cannot be written: {error.strerror}", hint="check folder and free space") from error

@@ -207,13 +207,15 @@ def admits(view: View, logsource: Logsource) -> tuple[Tag, ...]:
 @lru_cache(maxsize=4096)
 def visible_events(logsource: Logsource) -> tuple[str, ...]:
     """Return, in words, the events that a rule of this logsource can see; empty when no source is known."""
+    seen = [(gate, view, tags) for gate in _known_gates() for view in views(gate) if (tags := admits(view, logsource))]
+    whole = {gate.channel for gate, view, _ in seen if not gate.event_id and not view.twin}
     found = []
-    for gate in _known_gates():
-        for view in views(gate):
-            tags = admits(view, logsource)
-            if tags:
-                limit = "" if any(not tag.field for tag in tags) else f" with {tags[0].field} {' or '.join(tags[0].values)}"
-                found.append(f"{gate.channel} {gate.event_id}".strip() + limit + (" (twin)" if view.twin else ""))
+    for gate, view, tags in seen:
+        if gate.event_id and gate.channel in whole and not view.twin:
+            continue
+        limited = not any(not tag.field for tag in tags)
+        limit = f" with {tags[0].field} {' or '.join(tags[0].values)}" if limited else ""
+        found.append(f"{gate.channel} {gate.event_id}".strip() + limit + (" (twin)" if view.twin else ""))
     return tuple(dict.fromkeys(found))
 
 

@@ -133,10 +133,13 @@ class Pool:
         if member.finished:
             return
         self._blame(member)
-        again = [self._settings.units[number] for number in member.unsealed]
+        units = [self._settings.units[number] for number in member.unsealed]
+        again = [unit for unit in units if unit.path]
         self.gathered.repeated.update(member.unsealed)
-        for number in member.unsealed:
-            self.gathered.done.pop(number, None)
+        for unit in units:
+            self.gathered.done.pop(unit.number, None)
+            if not unit.path:
+                self._lose(unit, "was read by a worker process that died, and cannot be read again [E003]")
         left = self._shared.next_unit.value < len(self._settings.units)
         if (again or left) and self._started < self._jobs + _MOST_DEATHS:
             self._start(again)

@@ -30,6 +30,7 @@ from tocsin.sources.files import FoundFile, SkippedPath, find_files
 BYTES_PER_JOB: Final = 16 << 20
 """Input that makes another worker worth its start, in bytes."""
 _TACTIC: Final = "attack."
+_STDIN: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,17 @@ class Scan:
         plans = self._plans()
         total = sum(unit.size_bytes for unit in units)
         folder = _make_folder()
+        stdin = os.dup(_STDIN) if "-" in self._options.paths else -1
         try:
             settings = Settings(
-                plans,
-                units,
-                folder,
-                self._options.limits,
-                self._options.passwords,
-                self._options.since,
-                self._options.until,
+                plans=plans,
+                units=units,
+                folder=folder,
+                limits=self._options.limits,
+                passwords=self._options.passwords,
+                since=self._options.since,
+                until=self._options.until,
+                stdin=stdin,
             )
             gathered = self._gather(settings, total, tick)
             tally = Tally()
@@ -97,6 +100,8 @@ class Scan:
                 _mark(self._options.output, complete)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if stdin >= 0:
+                os.close(stdin)
         outcomes = skipped + _outcomes(units, gathered, complete)
         coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, gathered.failed, complete)
         return Report(coverage, tally, time.monotonic() - begun, total)

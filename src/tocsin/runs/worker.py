@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +41,8 @@ class Settings:
     passwords: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
+    stdin: int = -1
+    """A duplicate of standard input's descriptor: a worker's own is closed when it starts."""
 
 
 @dataclass(slots=True)
@@ -158,7 +159,7 @@ class Worker:
                 done.outcomes.append(self._read_stream(part, unit))
                 done.lines = part.lines
             return
-        stdin = sys.stdin.buffer if unit.path is None else None
+        stdin = os.fdopen(self.settings.stdin, "rb") if unit.path is None else None
         for stream in open_streams(unit.path, unit.label, self.settings.limits, self.settings.passwords, stdin):
             if isinstance(stream, Loss):
                 where = stream.error.where

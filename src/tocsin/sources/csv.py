@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Final
 
-import orjson
+import msgspec
 
 from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
@@ -124,8 +124,8 @@ def _spread(row: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 def _json_object(text: str) -> dict[str, Any] | None:
     try:
-        value = orjson.loads(text)
-    except ValueError:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and _is_shallow(value) else None
 
