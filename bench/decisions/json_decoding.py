@@ -53,7 +53,7 @@ def main() -> None:
         engine = FastEngine(load_rules(read_rule_files([Path(name)]), {}).plans)
         count = cpu_s(f"after it, columns for {Path(name).name}", lambda use=engine: _columns_of(groups, use))
         other = cpu_s(f"orjson.loads and columns, {Path(name).name}", lambda use=engine: _columns_by_orjson(lines, use))
-        print(f"{count} and {other} columns of {len(groups)} gates")
+        print(f"{count} and {other} columns of {len(groups)} groups")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ CODES: Final[dict[str, str]] = {
     "R003": "a required key is missing or empty",
     "R004": "a key has a value of the wrong type",
     "R005": "the rule id is not unique",
-    "R010": "a field or selection name is empty",
+    "R010": "a selection has no name",
     "R012": "a modifier is unknown",
     "R013": "a modifier cannot be used here",
     "R014": "a value does not fit its modifier",

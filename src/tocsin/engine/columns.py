@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from tocsin.events import EventBatch, cell_column
-from tocsin.events.values import decode
+from tocsin.events.values import decode, encode
 from tocsin.rules.logsource import Alias, View
 from tocsin.rules.twins import transform
 
@@ -24,9 +24,10 @@ def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray
         return None
     if len(columns) > 1:
         return _joined(alias, columns)
-    if alias.transform == "copy":
+    cells = first.dictionary.to_pylist()
+    made = [_encoded(transform(alias, (_text(cell),))) for cell in cells]
+    if made == cells:
         return first
-    made = [_single(alias, cell) for cell in first.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(first.indices, pa.array(made, pa.string())).cast(pa.string()).dictionary_encode()
 
 
@@ -35,8 +36,8 @@ def _column(batch: EventBatch, name: str) -> pa.DictionaryArray | None:
     return batch.columns.column(at) if at >= 0 else None
 
 
-def _single(alias: Alias, cell: str) -> str | None:
-    return transform(alias, (_text(cell),))
+def _encoded(text: str | None) -> str | None:
+    return None if text is None else encode(text)
 
 
 def _text(cell: str | None) -> str | None:
@@ -49,7 +50,7 @@ def _text(cell: str | None) -> str | None:
 def _joined(alias: Alias, columns: list[pa.DictionaryArray | None]) -> pa.DictionaryArray:
     rows = len(columns[0]) if columns[0] is not None else 0
     lists = [column.to_pylist() if column is not None else [None] * rows for column in columns]
-    return cell_column([transform(alias, tuple(_text(cell) for cell in cells)) for cells in zip(*lists, strict=True)])
+    return cell_column([_encoded(transform(alias, tuple(_text(cell) for cell in cells))) for cells in zip(*lists, strict=True)])
 
 
 __all__ = ["view_column"]

@@ -132,6 +132,8 @@ def _parse_detections(value: Any, trail: Trail) -> dict[str, Detection]:
         raise RuleError("R004", f"detection is {_kind(value)}, not a map", trail=trail)
     found: dict[str, Detection] = {}
     for name, body in value.items():
+        if not str(name).strip():
+            raise RuleError("R010", "a selection has no name", hint="name it, for example 'selection'", trail=trail)
         if name not in _RESERVED:
             found[str(name)] = _parse_detection(body, (*trail, str(name)))
     if not found:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from tocsin.events import Event
-from tocsin.events.values import scalar_text
+from tocsin.events.values import elements
 from tocsin.rules.logsource import Alias, View
 
 _INTEGRITY: Final = {"S-1-16-4096": "Low", "S-1-16-8192": "Medium", "S-1-16-12288": "High", "S-1-16-16384": "System"}
@@ -62,13 +62,19 @@ def see(event: Event, view: View) -> Event:
         return event
     fields = dict(event.fields)
     for alias in view.aliases:
-        found = [event.find(name) for name in alias.sources]
-        text = transform(alias, tuple(scalar_text(value) if present else None for present, value in found))
+        text = transform(alias, tuple(_source_text(event, name) for name in alias.sources))
         if text is None:
             fields.pop(alias.field, None)
         else:
             fields[alias.field] = text
     return replace(event, fields=fields)
+
+
+def _source_text(event: Event, name: str) -> str | None:
+    """Return the text of a source; a null, and a list of several, have none."""
+    present, value = event.find(name)
+    values = elements(value) if present else ()
+    return values[0] if len(values) == 1 else None
 
 
 __all__ = ["ONE", "see", "transform"]

@@ -179,8 +179,9 @@ class _Loading:
     def _is_new(self, meta: Meta) -> bool:
         if not meta.id:
             return True
-        first = self.ids.setdefault(meta.id, meta.path)
-        if first != meta.path:
+        first = self.ids.get(meta.id)
+        self.ids.setdefault(meta.id, meta.path)
+        if first is not None:
             hint = "keep one of them"
             self._reject(meta, RuleError("R005", f"the id {meta.id} is that of {first}", where=Where(meta.path), hint=hint))
             return False

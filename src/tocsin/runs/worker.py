@@ -7,6 +7,7 @@ are named in `Sealed`, so that nothing is lost or told twice when a worker dies.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from tocsin.sources.containers import Limits, open_streams
 from tocsin.sources.interface import Loss, Records, Stream
 
 _REASONS: Final = 50
+_TICK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Worker:
                 done.outcomes.append(self._read_stream(part, unit))
                 done.lines = part.lines
             return
-        stdin = os.fdopen(self.settings.stdin, "rb") if unit.path is None else None
+        stdin = cast(BinaryIO, _Input(self.settings.stdin, self.stopping)) if unit.path is None else None
         for stream in open_streams(unit.path, unit.label, self.settings.limits, self.settings.passwords, stdin):
             if isinstance(stream, Loss):
                 where = stream.error.where
@@ -201,6 +203,25 @@ class Worker:
             self.shared.events[self.number] += len(records.raws)
         if self.spool.full:
             self.send(Sealed(self.spool.write()))
+
+
+class _Input:
+    """Standard input, read so that waiting for more of it does not keep a scan from ending early."""
+
+    def __init__(self, descriptor: int, stopping: Callable[[], bool]) -> None:
+        self._descriptor = descriptor
+        self._stopping = stopping
+
+    def read(self, size: int, /) -> bytes:
+        """Return at least one byte, or nothing at the end or when the scan is to end."""
+        while not select.select([self._descriptor], [], [], _TICK_S)[0]:
+            if self._stopping():
+                return b""
+        return os.read(self._descriptor, size)
+
+    def seekable(self) -> bool:
+        """Tell that it cannot be read twice."""
+        return False
 
 
 def _reason(error: TocsinError) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from tocsin.events import Event, Gate
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.interface import Loss, Records, Stream, group_events
-from tocsin.sources.json_layouts import FLAT, NESTED, Raw, WindowsDecoder
+from tocsin.sources.json_layouts import EVTX, FLAT, NESTED, Raw, WindowsDecoder
 from tocsin.sources.json_shapes import json_event
 from tocsin.sources.json_text import LossCounter, line_blocks, load_object, object_texts, text_encoding, utf8_blocks
 
@@ -34,6 +34,10 @@ class _Text(msgspec.Struct, gc=False, rename={"text": "#text"}, forbid_unknown_f
     """Unnamed `Data` elements."""
 
     text: Any
+
+
+_Key = tuple[str, int | str, bool]
+"""Channel, event id, and whether the record has the shape of `Event`."""
 
 
 class _System(msgspec.Struct, gc=False):
@@ -95,11 +99,13 @@ class JsonSorter:
     """
 
     def __init__(self, nested: bool = False) -> None:
+        self._nested = nested
+        self._decoder = EVTX if nested else NESTED
         self._probe = msgspec.json.Decoder(_NestedProbe if nested else _Probe).decode
 
     def sort(self, items: Iterable[tuple[int, Raw]], losses: LossCounter) -> Iterator[Records | Loss]:
         """Yield the records of a block. Empty lines are skipped; a record that is no JSON object is a loss."""
-        routes: dict[tuple[str, int | str, bool], _Route] = {}
+        routes: dict[_Key, _Route] = {}
         slow: list[Event] = []
         slow_bytes = 0
         probe_of = self._probe
@@ -108,10 +114,10 @@ class JsonSorter:
                 probe = probe_of(raw)
                 event = probe.Event
                 key = (probe.Channel, probe.EventID, False) if event is None else _nested_key(event)
-                route = routes.get(key) or _add_route(routes, key)
+                route = routes.get(key) or _add_route(routes, key, self._decoder)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 route = None
-            if route is None or (route.check_keys and _has_spaced_key(raw, route.decoder is NESTED)):
+            if route is None or (route.check_keys and _has_spaced_key(raw, route.decoder is not FLAT)):
                 slow_bytes += len(raw)
                 yield from self._slowly(raw, number, slow, losses)
             else:
@@ -127,7 +133,7 @@ class JsonSorter:
         if not text.strip():
             return
         try:
-            into.append(json_event(load_object(text), number))
+            into.append(json_event(load_object(text), number, self._nested))
         except ValueError as error:
             several = list(self._concatenated(text, number))
             if several:
@@ -146,17 +152,17 @@ class JsonSorter:
             yield json_event(load_object(item), number)
 
 
-def _nested_key(event: _Event) -> tuple[str, int | str, bool]:
+def _nested_key(event: _Event) -> _Key:
     event_id = event.System.EventID
     return event.System.Channel, event_id.text if isinstance(event_id, _Id) else event_id, True
 
 
-def _add_route(routes: dict[tuple[str, int | str, bool], _Route], key: tuple[str, int | str, bool]) -> _Route | None:
+def _add_route(routes: dict[_Key, _Route], key: _Key, nested_decoder: WindowsDecoder) -> _Route | None:
     channel, event_id, nested = key
     if channel is None or event_id is None:
         return None
     gate = Gate("linux" if channel == SYSMON_LINUX else "windows", channel, str(event_id))
-    route = routes[key] = _Route(NESTED if nested else FLAT, gate, channel not in SPACELESS, [], [])
+    route = routes[key] = _Route(nested_decoder if nested else FLAT, gate, channel not in SPACELESS, [], [])
     return route
 
 

@@ -228,10 +228,11 @@ def _cell(value: Any, elements: bool) -> str | None:
 
 
 class WindowsDecoder:
-    """Raw JSON of Windows events in one layout."""
+    """Raw JSON of Windows events in one layout; `own_record`: an event's record is its EventRecordID, not its line."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, own_record: bool = False) -> None:
         self._layout = layout
+        self._own_record = own_record
         self._decoders: dict[Demand, FieldDecoder] = {}
         self._screens: dict[tuple[str, ...], KeywordScreen] = {}
 
@@ -268,16 +269,29 @@ class WindowsDecoder:
     def event(self, gate: Gate, raw: Raw, number: int) -> Event:
         """Return the whole event."""
         text = raw.encode("utf-8", "replace") if isinstance(raw, str) else bytes(raw)
-        return replace(self._event(text, number), json=b"" if b"\n" in text else text)
+        return replace(self._event(text, number), json=_one_line(text))
 
     def _event(self, raw: Raw, number: int) -> Event:
-        return json_event(load_object(raw), number)
+        return json_event(load_object(raw), number, self._own_record)
+
+
+def _one_line(text: bytes) -> bytes:
+    """Return JSON that can stand in a line as it is; empty when it has line breaks or is no UTF-8."""
+    text = text.strip()
+    if b"\n" in text or b"\r" in text:
+        return b""
+    try:
+        return text if text.isascii() or text.decode() else b""
+    except UnicodeDecodeError:
+        return b""
 
 
 FLAT: Final = WindowsDecoder(FlatLayout())
 """The decoder of flat JSON."""
 NESTED: Final = WindowsDecoder(NestedLayout())
 """The decoder of `Event.System` and `EventData`."""
+EVTX: Final = WindowsDecoder(NestedLayout(), own_record=True)
+"""The decoder of what the EVTX library writes."""
 
 
-__all__ = ["FLAT", "NESTED", "FieldDecoder", "WindowsDecoder", "values_column"]
+__all__ = ["EVTX", "FLAT", "NESTED", "FieldDecoder", "WindowsDecoder", "values_column"]

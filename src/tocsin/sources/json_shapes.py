@@ -47,13 +47,16 @@ _WINLOG_SYSTEM: Final[dict[str, str]] = {
 }
 
 
-def json_event(found: Object, number: int) -> Event:
-    """Return the event of one JSON object; `number`, its 1-based line or record id, becomes the event's record."""
+def json_event(found: Object, number: int, own_record: bool = False) -> Event:
+    """Return the event of one JSON object.
+
+    Its record is `number`, the 1-based line; with `own_record` its EventRecordID where it has one.
+    """
     inner = _unwrap(found)
     for shape in (_event_shape, _system_shape, _winlog_shape, _wazuh_shape, _journal_shape, _flat_shape):
         event = shape(inner, found, number)
         if event:
-            return event if event.record == number else replace(event, record=number)
+            return event if own_record or event.record == number else replace(event, record=number)
     time = next((t for t in (normal_time(inner.get(key)) for key in _TIMES) if t), "")
     return Event(Gate("", "json", ""), inner, found, time, _host(inner), number)
 
