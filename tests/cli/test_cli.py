@@ -58,7 +58,7 @@ def test_exit_codes(evidence: Path, rule_path: Path, tmp_path: Path) -> None:
     assert tocsin(*base, "--fail-on", "high").returncode == 10
     assert tocsin(*base, "--fail-on", "critical").returncode == 0
     assert tocsin(*base, "--strict").returncode == 0
-    assert tocsin(*base, "-o", tmp_path / "no" / "x.jsonl").returncode == 1
+    assert tocsin(*base, "-o", tmp_path / "no" / "x.jsonl").returncode == 2
     assert tocsin("scan", tmp_path / "missing", "--rules", rule_path).returncode == 2
     assert tocsin("scan", rule_path, "--rules", rule_path).returncode == 3
     (evidence / "b.bin").write_bytes(b"\x00\x01unknown")

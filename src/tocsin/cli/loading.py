@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tocsin.errors import UsageError
+from tocsin.errors import RuleError, UsageError
 from tocsin.rules.documents import load_documents
 from tocsin.runs.cache import RuleCache, default_cache_dir
 from tocsin.runs.packs import resolve_rules
@@ -67,9 +67,14 @@ def read_placeholders(config: Path | None) -> dict[str, list[str]]:
     """Return the placeholders of a configuration file. Raises: UsageError U004 when it has another form."""
     if config is None:
         return {}
-    documents = load_documents(config.read_bytes(), str(config))
-    body = documents[0] if documents else {}
-    found = body.get("placeholders", {}) if isinstance(body, dict) else None
+    try:
+        documents = load_documents(config.read_bytes(), str(config))
+    except RuleError as error:
+        raise UsageError("U004", error.message, where=error.where, hint=error.hint) from error
+    body = documents[0] if documents else None
+    if not isinstance(body, dict) or set(body) != {"placeholders"}:
+        raise UsageError("U004", f"{config}: expected the one key 'placeholders'", hint="placeholders: {Name: [values]}")
+    found = body["placeholders"]
     if not isinstance(found, dict) or not all(isinstance(values, list) for values in found.values()):
         raise UsageError("U004", f"{config}: expected 'placeholders' with a list of values for each name")
     return {str(name): [str(value) for value in values] for name, values in found.items()}

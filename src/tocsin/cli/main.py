@@ -34,7 +34,7 @@ for _verb in (scan, rules, explain):
 def run() -> None:
     """Run the command line and leave with its exit code; every error ends as a message that says what to do."""
     try:
-        code = app.main(standalone_mode=False)
+        code = app.main(prog_name="tocsin", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as error:
@@ -46,14 +46,25 @@ def run() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
+    except OSError as error:
+        if isinstance(error, TocsinError):
+            code = _tell(error)
+        else:
+            click.echo(f"{error.filename or 'standard output'}: {error.strerror or error} [O001]", err=True)
+            code = EXIT_FAILURE
     except TocsinError as error:
-        click.echo("\n".join(safe_text(line) for line in error.render().splitlines()), err=True)
-        code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+        code = _tell(error)
     except Exception:  # noqa: BLE001 - the edge of the program: nothing may look like "nothing found"
         traceback.print_exc()
         click.echo("this is a fault of Tocsin; please report it with the lines above", err=True)
         code = EXIT_FAILURE
     sys.exit(code or 0)
+
+
+def _tell(error: TocsinError) -> int:
+    """Print an error; return its exit code."""
+    click.echo("\n".join(safe_text(line) for line in error.render().splitlines()), err=True)
+    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
 
 
 __all__ = ["app", "run"]

@@ -49,7 +49,7 @@ def _counts(found: RuleSet) -> str:
 @rules.command(name="list")
 @rule_options
 def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
-    """List the rules by level and title; those that cannot be used come last, with the reason."""
+    """List the rules by logsource and title; those that cannot be used come last, with the reason."""
     found = load(rules, packs, config)
     for plan in sorted(found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)):
         meta = plan.meta

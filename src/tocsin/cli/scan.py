@@ -16,15 +16,17 @@ from tocsin.cli.loading import load, rule_options
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
 from tocsin.findings import Coverage, Report
-from tocsin.findings.text import safe_json
+from tocsin.findings.text import safe_json, safe_text
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
 
+EXIT_FAILURE: Final = 1
 EXIT_NOTHING_READ: Final = 3
 EXIT_STRICT: Final = 4
 EXIT_FOUND: Final = 10
 EXIT_INTERRUPTED: Final = 130
+_SHOWN_REASONS: Final = 10
 _FORMATS: Final = {".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
 _LEVEL = click.Choice(LEVELS)
 
@@ -72,8 +74,12 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         dedupe=options["dedupe"],
         passwords=options["password"],
     )
+    _check_outputs(chosen, options["coverage"])
     form = options["form"] or _FORMATS.get(Path(output or "").suffix, "jsonl")
     found = load(rules, packs, config, options["quiet"])
+    if not found.plans:
+        for item in found.rejected[:_SHOWN_REASONS]:
+            click.echo("\n".join(safe_text(line) for line in item.message.splitlines()), err=True)
     running = Scan(chosen, found)
     out: BinaryIO | None = sys.stdout.buffer if to_stdout else None
     with _interruptible(running), _progress(options["quiet"]) as tick:
@@ -83,6 +89,15 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     if not options["quiet"]:
         _show(report, output, to_stdout)
     return _exit_code(report, options["fail_on"], options["strict"])
+
+
+def _check_outputs(chosen: ScanOptions, coverage: Path | None) -> None:
+    """Find out before a long scan what would make its results impossible to write."""
+    for path in (chosen.output, coverage):
+        if path is not None and (not path.name or not path.parent.is_dir() or path.is_dir()):
+            raise UsageError("U002", f"{path} cannot be written: there is no such folder, or it is one")
+    if chosen.since and chosen.until and chosen.since >= chosen.until:
+        raise UsageError("U002", f"--since {chosen.since} is not before --until {chosen.until}")
 
 
 def _time(text: str | None) -> str:
@@ -154,6 +169,8 @@ def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
     coverage = report.coverage
     if not coverage.complete:
         return EXIT_INTERRUPTED
+    if any("[E003]" in file.reason for file in coverage.files):
+        return EXIT_FAILURE
     if not any(file.status != "skipped" for file in coverage.files):
         return EXIT_NOTHING_READ
     rules = coverage.rules

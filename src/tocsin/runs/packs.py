@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from tocsin.errors import UsageError
-from tocsin.runs.ruleset import RuleFile, read_rule_files
+from tocsin.runs.ruleset import RuleFile, load_rules, read_rule_files
 
 _BUILT_IN: Final = Path(__file__).parent.parent / "packs"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DOWNLOAD_BYTES: Final = 256 << 20
 _TIMEOUT_S: Final = 60
+_SHOWN_REASONS: Final = 5
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -82,14 +83,23 @@ def add_pack(source: str, name: str = "") -> tuple[Pack, list[RuleFile]]:
         files = read_rule_files([path])
         if not files:
             raise UsageError("U004", f"{source}: holds no rule file (.yml, .yaml)")
+        _require_rules(source, files)
         target = default_data_dir() / f"{name}.zip"
         _store(files, path, target)
     return Pack(name, target, False), read_rule_files([target])
 
 
+def _require_rules(source: str, files: Sequence[RuleFile]) -> None:
+    """Refuse a pack in which no rule can be used, and say why none can."""
+    found = load_rules(files, {})
+    if not found.plans:
+        reasons = "\n".join(item.message for item in found.rejected[:_SHOWN_REASONS])
+        raise UsageError("U004", f"{source}: holds no rule that can be used\n{reasons}")
+
+
 def _name_of(source: str) -> str:
-    stem = Path(source.rstrip("/")).name
-    return re.sub(r"[^A-Za-z0-9._-]", "-", stem.removesuffix(".zip")).strip("-.") or "rules"
+    name = re.sub(r"\.(zip|ya?ml)$", "", Path(source.rstrip("/")).name)
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip("-.") or "rules"
 
 
 def _download(url: str, folder: Path) -> Path:

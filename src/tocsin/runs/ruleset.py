@@ -28,6 +28,7 @@ from tocsin.runs.cache import RuleCache, digest_of
 _SUFFIXES: Final = (".yml", ".yaml")
 _ARCHIVED_BYTES: Final = 256 << 20
 _TESTS: Final = "tests"
+_PACKS: Final = f"{Path(__file__).parent.parent / 'packs'}{os.sep}"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 Progress = Callable[[int, int], None]
 
@@ -96,7 +97,10 @@ def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
                 return []
             seen.add((status.st_dev, status.st_ino))
             text = file.read()
-        return _read_zip(Path(path)) if text.startswith(_ZIP_MAGIC) else [RuleFile(path, text)]
+        if text.startswith(_ZIP_MAGIC):
+            return _read_zip(Path(path))
+        label = path.removeprefix(_PACKS)  # a rule that ships with Tocsin has the same path wherever it is installed
+        return [RuleFile(label, text)]
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:
         raise UsageError("U004", f"{path}: cannot be read: {error}") from error
 

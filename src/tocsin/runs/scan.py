@@ -96,7 +96,7 @@ class Scan:
             with _writing(self._options.output, out) as target:
                 self._write(gathered, units, folder, sink, target, tally)
                 sink.end(target, complete)
-            if self._options.output:
+            if self._options.output and self._options.output.is_file():
                 _mark(self._options.output, complete)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -109,13 +109,24 @@ class Scan:
     def _find(self) -> tuple[list[FoundFile], list[FileOutcome]]:
         files: list[FoundFile] = []
         skipped: list[FileOutcome] = []
+        for path in (Path(path) for path in self._options.paths if path != "-"):
+            if path.is_dir() and os.access(path, os.R_OK) and not any(path.iterdir()):
+                skipped.append(FileOutcome(str(path), "", "skipped", 0, "the folder is empty [F003]"))
         for found in find_files([Path(path) for path in self._options.paths if path != "-"]):
             if isinstance(found, SkippedPath):
                 reason = f"{found.error.message} [{found.error.code}]"
                 skipped.append(FileOutcome(found.label, "", "skipped", 0, reason))
             else:
+                self._keep_apart(found)
                 files.append(found)
         return files, skipped
+
+    def _keep_apart(self, found: FoundFile) -> None:
+        """Refuse to write findings over evidence."""
+        output = self._options.output
+        if output and output.exists() and output.samefile(found.path):
+            hint = "write the findings to another file, outside of the evidence"
+            raise UsageError("U002", f"{found.label} is evidence and the output at once", hint=hint)
 
     def _plans(self) -> list[Plan]:
         lowest = LEVELS.index(self._options.level)
@@ -205,19 +216,28 @@ def _writing(path: Path | None, out: BinaryIO | None) -> Iterator[BinaryIO]:
             yield nowhere
         return
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-            try:
-                yield cast(BinaryIO, file.file)
-                file.flush()
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        Path(file.name).chmod(0o666 & ~_umask())
-        Path(file.name).replace(path)
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+            with path.open("wb") as file:
+                yield file
+            return
+        yield from _replacing(path.resolve())
     except OSError as error:
         raise OutputError(
             "O001", f"{path}: cannot be written: {error.strerror or error}", hint="check folder and free space"
         ) from error
+
+
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file beside the path, which takes its name when it is whole."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
+        try:
+            yield cast(BinaryIO, file.file)
+            file.flush()
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    Path(file.name).chmod(0o666 & ~_umask())
+    Path(file.name).replace(path)
 
 
 def _mark(path: Path, complete: bool) -> None:
