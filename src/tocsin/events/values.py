@@ -91,7 +91,7 @@ def elements(value: object) -> tuple[str | None, ...]:
 
 def walk_scalars(value: object) -> Iterator[str]:
     """Yield the text of every scalar inside a value, depth first, in order; null is left out."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for item in value.values():
             yield from walk_scalars(item)
     elif isinstance(value, (list, tuple)):
@@ -120,7 +120,7 @@ def _find_path(node: object, path: str) -> tuple[bool, object]:
     if isinstance(node, (list, tuple)):
         found = [value for present, value in (_find_path(item, path) for item in node) if present]
         return bool(found), found
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
         return False, None
     if path in node:
         return True, node[path]

@@ -128,7 +128,10 @@ class EventDecoder:
 
     def columns(self, gate: Gate, raws: Sequence[Event], demand: Demand) -> dict[str, pa.DictionaryArray]:
         """Return a column of cells for each field of the demand."""
-        return {name: cell_column([_cell(event, name) for event in raws]) for name in demand.fields}
+        found = {name: cell_column([_cell(event, name) for event in raws]) for name in demand.fields if name != KEYWORDS}
+        if KEYWORDS in demand.fields:
+            found[KEYWORDS] = cell_column([_keywords(event, demand.screen) for event in raws])
+        return found
 
     def event(self, gate: Gate, raw: Event, number: int) -> Event:
         """Return the event itself."""
@@ -136,12 +139,20 @@ class EventDecoder:
 
 
 def _cell(event: Event, name: str) -> str | None:
-    if name == KEYWORDS:
-        return encode_texts(event.values())
     if name == TIME:
         return event.time or None
     present, value = event.find(name)
     return encode(value) if present else None
+
+
+def _keywords(event: Event, screen: tuple[str, ...]) -> str | None:
+    """Return the cell of all values; absent when none of the needles occurs, so that no keyword can match."""
+    values = list(event.values())
+    if screen:
+        text = "\n".join(values).casefold()
+        if not any(needle in text for needle in screen):
+            return None
+    return encode_texts(values)
 
 
 EVENTS = EventDecoder()

@@ -67,7 +67,7 @@ _TIMES: Final = ("@timestamp", "timestamp", "time", "eventTime", "TimeCreated", 
 def _unwrap(found: Object) -> Object:
     for key in _WRAPPERS:
         inner = found.get(key)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             return inner
     return found
 
@@ -75,7 +75,7 @@ def _unwrap(found: Object) -> Object:
 def _host(found: Object) -> str:
     for key in ("Computer", "Hostname", "host", "hostname"):
         value = found.get(key)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get("name") or value.get("hostname")
         if isinstance(value, str):
             return value
@@ -84,14 +84,14 @@ def _host(found: Object) -> str:
 
 def _event_shape(inner: Object, found: Object, number: int) -> Event | None:
     body = inner.get("Event")
-    if not isinstance(body, Mapping) or not isinstance(body.get("System"), Mapping):
+    if not isinstance(body, dict) or not isinstance(body.get("System"), dict):
         return None
     return windows_event(flat_system(body["System"]), event_data(body), found, number)
 
 
 def _system_shape(inner: Object, found: Object, number: int) -> Event | None:
     system = inner.get("System")
-    if not isinstance(system, Mapping) or "Channel" not in system:
+    if not isinstance(system, dict) or "Channel" not in system:
         return None
     flat = flat_system(system)
     if isinstance(flat.get("TimeCreated_SystemTime"), (int, float)):
@@ -106,9 +106,9 @@ def flat_system(system: Object) -> dict[str, Any]:
     """Return System's elements and attributes under Sigma's names: attributes are joined with `_`."""
     flat: dict[str, Any] = {}
     for name, value in system.items():
-        if name.endswith("_attributes") and isinstance(value, Mapping):
+        if name.endswith("_attributes") and isinstance(value, dict):
             flat |= {f"{name[:-11]}_{key.lstrip('@')}": item for key, item in value.items()}
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             _flatten_element(flat, name, value)
         elif value is not None:
             flat[name] = value
@@ -117,7 +117,7 @@ def flat_system(system: Object) -> dict[str, Any]:
 
 def _flatten_element(flat: dict[str, Any], name: str, value: Object) -> None:
     attributes = value.get("#attributes")
-    for key, item in (attributes if isinstance(attributes, Mapping) else {}).items():
+    for key, item in (attributes if isinstance(attributes, dict) else {}).items():
         flat[f"{name}_{key}"] = item
     for key, item in value.items():
         if key in ("#text", "Value", "$"):
@@ -132,9 +132,9 @@ def event_data(body: Object) -> dict[str, Any]:
     for section in ("EventData", "ProcessingErrorData"):
         _add_data(data, body.get(section))
     user = body.get("UserData")
-    if isinstance(user, Mapping):
+    if isinstance(user, dict):
         for name, child in user.items():
-            if isinstance(child, Mapping):
+            if isinstance(child, dict):
                 _add_data(data, child)
             elif not name.startswith(("#", "@")):
                 data[name] = child
@@ -142,7 +142,7 @@ def event_data(body: Object) -> dict[str, Any]:
 
 
 def _add_data(data: dict[str, Any], section: Any) -> None:
-    if not isinstance(section, Mapping):
+    if not isinstance(section, dict):
         if section is not None:
             data["Data"] = section
         return
@@ -178,16 +178,16 @@ def _repeat(data: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _data_name(item: Any) -> str:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return ""
     attributes = item.get("#attributes")
-    name = attributes.get("Name") if isinstance(attributes, Mapping) else item.get("@Name", item.get("Name"))
+    name = attributes.get("Name") if isinstance(attributes, dict) else item.get("@Name", item.get("Name"))
     return name if isinstance(name, str) else ""
 
 
 def plain(value: Any) -> Any:
     """Return the text of an element that may carry attributes; a list of such, a list."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if "#text" in value:
             return value["#text"]
         rest = {key: item for key, item in value.items() if key != "#attributes" and not key.startswith("@")}
@@ -197,14 +197,14 @@ def plain(value: Any) -> Any:
 
 def _winlog_shape(inner: Object, found: Object, number: int) -> Event | None:
     winlog = inner.get("winlog")
-    if not isinstance(winlog, Mapping):
+    if not isinstance(winlog, dict):
         return _dotted_winlog(inner, found, number)
     system = {name: winlog[key] for key, name in _WINLOG_SYSTEM.items() if winlog.get(key) is not None}
     for prefix in ("process", "user"):
         part = winlog.get(prefix)
-        if prefix == "process" and isinstance(part, Mapping):
+        if prefix == "process" and isinstance(part, dict):
             system["Execution_ProcessID"] = part.get("pid")
-        elif isinstance(part, Mapping):
+        elif isinstance(part, dict):
             system["Security_UserID"] = part.get("identifier")
     system["TimeCreated_SystemTime"] = inner.get("@timestamp")
     if "Channel" not in system and "EventID" not in system:
@@ -236,8 +236,8 @@ def _dotted_winlog(inner: Object, found: Object, number: int) -> Event | None:
 
 def _wazuh_shape(inner: Object, found: Object, number: int) -> Event | None:
     data = inner.get("data")
-    win = data.get("win") if isinstance(data, Mapping) else inner.get("win")
-    if not isinstance(win, Mapping) or not isinstance(win.get("system"), Mapping):
+    win = data.get("win") if isinstance(data, dict) else inner.get("win")
+    if not isinstance(win, dict) or not isinstance(win.get("system"), dict):
         return None
     system = win["system"]
     flat = {_capital(key): value for key, value in system.items()}
@@ -246,7 +246,7 @@ def _wazuh_shape(inner: Object, found: Object, number: int) -> Event | None:
     flat = {names.get(key, key): value for key, value in flat.items()}
     fields: dict[str, Any] = {}
     section = win.get("eventdata")
-    for key, value in (section if isinstance(section, Mapping) else {}).items():
+    for key, value in (section if isinstance(section, dict) else {}).items():
         fields[key] = value
         fields[_capital(key)] = value
     if isinstance(flat.get("Message"), str):
