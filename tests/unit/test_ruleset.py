@@ -103,15 +103,19 @@ def test_filters() -> None:
 
 
 def test_zip_and_folder(tmp_path: Path) -> None:
-    """Rules in a zip are those of the folder, under labels that name both; tests and other files are left out."""
+    """Rules in a zip are those of the folder, under labels that name both; a pack's tests and other files are left out."""
     with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
         archive.writestr("b/whoami.yml", WHOAMI)
         archive.writestr("a.yaml", LOGON)
+        archive.writestr("pack.yml", "name: p")
         archive.writestr("tests/x.yml", "positive: []")
+        archive.writestr("c/tests/unpack.YML", LOGON)
         archive.writestr("readme.md", "#")
     files = read_rule_files([tmp_path / "r.zip"])
-    assert [file.label for file in files] == [f"{tmp_path}/r.zip!/a.yaml", f"{tmp_path}/r.zip!/b/whoami.yml"]
-    assert [plan.meta.title for plan in load_rules(files, {}).plans] == ["Logon", "Whoami"]
+    assert [file.label for file in files] == [
+        f"{tmp_path}/r.zip!/{name}" for name in ("a.yaml", "b/whoami.yml", "c/tests/unpack.YML")
+    ]
+    assert [plan.meta.title for plan in load_rules(files[:2], {}).plans] == ["Logon", "Whoami"]
 
 
 def test_paths(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tocsin.rules.condition import write_condition
 from tocsin.rules.logsource import admits, views, visible_events
 from tocsin.rules.twins import see
 from tocsin.runs.evidence import read_events
+from tocsin.sources.interface import Loss
 
 _SHOWN = 200
 
@@ -42,6 +43,9 @@ def explain(rule_id: str, event_path: Path, rules: tuple[str, ...], packs: tuple
         plan = find_plan(load(rules, packs, config), rule_id)
     count = 0
     for event in read_events(event_path):
+        if isinstance(event, Loss):
+            click.echo(safe_text(f"not read: {event.error}"), err=True)
+            continue
         count += 1
         for line in explain_event(plan, event):
             click.echo(safe_text(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocsin.errors import RegexTimeout
 from tocsin.events.values import decode
 
 
@@ -22,7 +23,7 @@ class Cell:
         self.empty = len(self.texts) < len(values) or "" in self.texts
         self.mask = 0
         self.number = number
-        self.known: dict[int, bool] = {}
+        self.known: dict[int, bool | RegexTimeout] = {}
 
 
 __all__ = ["Cell"]

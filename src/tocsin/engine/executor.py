@@ -24,8 +24,10 @@ from tocsin.plans.expr import Atom, Not, Plan
 from tocsin.plans.gates import GatePlan, PlanIndex, ViewPlan, plan_gate
 
 CACHE_BYTES: Final = 16 << 20
-"""Text that the cells of one view may hold before they are forgotten, in bytes."""
-_CELL_BYTES: Final = 400
+"""What the cells of all gates may hold before they are forgotten, in bytes."""
+_CELL_BYTES: Final = 900
+_MOST_TIMEOUTS: Final = 10
+"""How often a rule may be cut off before it is no longer tried; its candidates then count as undecided at once."""
 _ANSWERS: Final = 50_000
 _GATES: Final = 1024
 _WIDEST: Final = 1 << 62
@@ -58,7 +60,14 @@ class FastEngine:
         for number, program in enumerate(self._gate(batch.gate)[1]):
             program.run(batch, number, answer)
         answer.found.sort()
+        self._bound_caches()
         return answer
+
+    def _bound_caches(self) -> None:
+        programs = [program for _, found in self._gates.values() for program in found]
+        if sum(program.size_bytes for program in programs) > CACHE_BYTES:
+            for program in programs:
+                program.forget()
 
 
 class _ViewProgram:
@@ -71,6 +80,7 @@ class _ViewProgram:
         self.numbers = [rule.number for rule in view.rules]
         self.tests: list[RowTest | None] = [None] * len(view.rules)
         self.index = index
+        self.timeouts: dict[int, tuple[int, RegexTimeout]] = {}
         self.always = 0
         self.filters = self._filters()
         self.forget()
@@ -96,7 +106,7 @@ class _ViewProgram:
 
     def run(self, batch: EventBatch, view: int, answer: Matches) -> None:
         """Add the matches of a batch to the answer."""
-        if self.size_bytes > CACHE_BYTES or len(self.answers) > _ANSWERS:
+        if len(self.answers) > _ANSWERS:
             self.forget()
         tables, codes = self._look_up(batch)
         rows = self._candidate_rows(batch.rows, tables, codes)
@@ -104,11 +114,13 @@ class _ViewProgram:
             return
         picked = [column[rows] for column in codes]
         firsts, which = _combinations(picked, [len(table) for table in tables], len(rows))
+        order = np.argsort(which, kind="stable")
+        ends = np.cumsum(np.bincount(which, minlength=len(firsts)))
         for number, first in enumerate(firsts.tolist()):
             combination = tuple([table[column[first]] for table, column in zip(tables, picked, strict=True)])
             found, faults = self._answer(combination)
             if found or faults:
-                for row in rows[which == number].tolist():
+                for row in rows[order[ends[number - 1] if number else 0 : ends[number]]].tolist():
                     answer.found.extend(Match(row, rule, view) for rule in found)
                     answer.faults.extend(Fault(row, rule, error) for rule, error in faults)
 
@@ -166,11 +178,16 @@ class _ViewProgram:
             low = mask & -mask
             bit = low.bit_length() - 1
             mask ^= low
+            cut_off = self.timeouts.get(bit)
+            if cut_off and cut_off[0] >= _MOST_TIMEOUTS:
+                faults.append((self.numbers[bit], cut_off[1]))
+                continue
             try:
                 if self._test(bit)(row):
                     found.append(self.numbers[bit])
             except RegexTimeout as error:
                 faults.append((self.numbers[bit], error))
+                self.timeouts[bit] = (cut_off[0] + 1 if cut_off else 1, error)
         return tuple(found), tuple(faults)
 
     def _test(self, bit: int) -> RowTest:

@@ -19,6 +19,7 @@ from tocsin.plans.witness import longest_literal
 from tocsin.rules.pattern import ANY, Pattern
 
 _FEW: Final = 4
+_MOST_TIMEOUTS: Final = 10
 _ONE_BY_ONE: Final = 40
 
 
@@ -30,6 +31,7 @@ class FieldFilter:
         self._tails: dict[str, int] = {}
         self._needles: dict[str, int] = {}
         self._direct: list[tuple[CellTest, int]] = []
+        self._timeouts: dict[int, int] = {}
         for witness, mask in witnesses:
             self._add(witness, mask)
         self._scan = _Scanner(self._needles)
@@ -73,11 +75,12 @@ class FieldFilter:
                 mask |= self._tails.get(fold.rpartition("\\")[2], 0)
             if self._needles and fold:
                 mask |= self._scan.mask(fold)
-        for test, rules in self._direct:
+        for number, (test, rules) in enumerate(self._direct):
             try:
-                if test(cell):
+                if self._timeouts.get(number, 0) >= _MOST_TIMEOUTS or test(cell):
                     mask |= rules
             except RegexTimeout:
+                self._timeouts[number] = self._timeouts.get(number, 0) + 1
                 mask |= rules
         return mask
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tocsin.engine.cells import Cell
+from tocsin.errors import RegexTimeout
 from tocsin.plans.expr import And, Atom, Cidr, Constant, Exists, Expr, Glob, Not, Null, Or, Reference, Regex, TimePart
 from tocsin.plans.match import TextTest, compare_texts, text_test
 from tocsin.rules.pattern import ANY, Pattern
@@ -83,7 +84,13 @@ def _remembering(check: TextTest, key: int) -> CellTest:
     def test(cell: Cell) -> bool:
         found = cell.known.get(key)
         if found is None:
-            found = cell.known[key] = any(map(check, cell.texts))
+            try:
+                found = any(map(check, cell.texts))
+            except RegexTimeout as error:
+                found = error
+            cell.known[key] = found
+        if isinstance(found, RegexTimeout):
+            raise found
         return found
 
     return test

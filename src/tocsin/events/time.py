@@ -10,6 +10,7 @@ _ISO: Final = re.compile(
     r"\s*(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|z|UTC|[+-]\d\d:?\d\d)?\s*"
 )
 _EPOCH: Final = re.compile(r"\s*(\d{9,11})(?:\.(\d{1,9}))?\s*")
+_MILLIS: Final = re.compile(r"\s*(?:(\d{12,13})|/Date\((\d{1,14})\)/)\s*")
 _SHORT_FORM: Final = 27  # 2023-09-05T09:51:51.566000Z
 
 
@@ -17,7 +18,7 @@ def parse_time(value: object) -> datetime | None:
     """Read an event's time, or return None when it is none.
 
     Accepted: RFC 3339 and its common relatives (a space for the T, a comma for the point, no zone: UTC) and seconds
-    since the epoch. Digits below a microsecond are dropped.
+    or milliseconds since the epoch, PowerShell's `/Date(n)/` included. Digits below a microsecond are dropped.
     """
     if isinstance(value, bool) or value is None:
         return None
@@ -42,6 +43,9 @@ def _from_iso(match: re.Match[str]) -> datetime:
 
 
 def _from_epoch(text: str) -> datetime | None:
+    millis = _MILLIS.fullmatch(text)
+    if millis:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(millis.group(1) or millis.group(2)))
     match = _EPOCH.fullmatch(text)
     if not match:
         return None

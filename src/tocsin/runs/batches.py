@@ -10,18 +10,20 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.engine.executor import FastEngine
-from tocsin.engine.interface import Fault, Matches
-from tocsin.errors import RuleError, TocsinError
+from tocsin.engine.interface import Fault, Match, Matches
+from tocsin.errors import OutputError, RegexTimeout, RuleError, TocsinError
 from tocsin.events import KEYWORDS, Event, EventBatch, Gate, batch_of
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
 from tocsin.rules.logsource import views
 from tocsin.rules.twins import see
-from tocsin.sources.interface import Decoder, Records
+from tocsin.sources.interface import EVENTS, Decoder, Records
 
-BATCH_BYTES: Final = 24 << 20
-"""Raw bytes that are gathered before they are matched, over all gates."""
+BATCH_BYTES: Final = 12 << 20
+"""What is gathered before it is matched, over all gates, in bytes of memory."""
+_ROW_BYTES: Final = 500
+_EVENT_BYTES: Final = 3000
 _GATES: Final = 4096
 _OTHERS: Final = "(other channels)"
 _REASONS: Final = 20_000
@@ -75,6 +77,7 @@ class Batcher:
         self._size_bytes = 0
         self.seen: dict[Gate, GateSeen] = {}
         self.failed: Counter[tuple[int, str]] = Counter()
+        self.lost: list[tuple[Origin, str]] = []
         self._rules = [_found_rule(plan) for plan in plans]
         self._logsources = [_found_logsource(plan) for plan in plans]
         self._reasons: dict[tuple[object, ...], dict[str, dict[str, list[str]]]] = {}
@@ -90,7 +93,8 @@ class Batcher:
         pending.raws += records.raws
         pending.numbers += records.numbers
         pending.origins.append((len(pending.raws), origin))
-        self._size_bytes += records.size_bytes
+        row_bytes = _EVENT_BYTES if records.decoder is EVENTS else _ROW_BYTES
+        self._size_bytes += records.size_bytes + row_bytes * len(records.raws)
         if self._size_bytes >= BATCH_BYTES:
             self.flush()
 
@@ -100,17 +104,29 @@ class Batcher:
             gate = Gate(gate.product, _OTHERS, "")
         return self.seen.setdefault(gate, GateSeen())
 
-    def tell(self) -> tuple[dict[Gate, GateSeen], Counter[tuple[int, str]]]:
-        """Return what was seen and what failed since the last time, and begin anew. To be called after `flush`."""
-        told = self.seen, self.failed
-        self.seen, self.failed = {}, Counter()
+    def tell(self) -> tuple[dict[Gate, GateSeen], Counter[tuple[int, str]], list[tuple[Origin, str]]]:
+        """Return what was seen, failed and lost since the last time, and begin anew. To be called after `flush`."""
+        told = self.seen, self.failed, self.lost
+        self.seen, self.failed, self.lost = {}, Counter(), []
         return told
 
     def flush(self) -> None:
         """Match everything that is gathered."""
         pending, self._pending, self._size_bytes = self._pending, {}, 0
         for item in pending.values():
-            self._match(item)
+            try:
+                self._match(item)
+            except OutputError:
+                raise
+            except Exception as error:  # noqa: BLE001 - it becomes the outcome of the files that the records came from
+                self._lose(item, error)
+
+    def _lose(self, item: _Pending, error: Exception) -> None:
+        begin = 0
+        for end, origin in item.origins:
+            reason = f"{end - begin} events of {item.gate.telemetry} could not be evaluated: {type(error).__name__}: {error}"
+            self.lost.append((origin, reason))
+            begin = end
 
     def _match(self, item: _Pending) -> None:
         plan = self._engine.gate_plan(item.gate)
@@ -142,9 +158,17 @@ class Batcher:
                 twin=view.twin,
                 source=FoundSource(origin.label, origin.format, event.record),
                 event=msgspec.Raw(event.json) if event.json else event.original,
-                matched=self._matched(match.rule, see(event, view)),
+                matched=self._reason(match.rule, see(event, view)),
             )
             self._emit(finding, origin, event)
+
+    def _reason(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
+        """Return why a rule matched; empty, and told as a failure of the rule, when a test of it is cut off."""
+        try:
+            return self._matched(rule, event)
+        except RegexTimeout as error:
+            self.failed[(rule, str(error))] += 1
+            return {}
 
     def _matched(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
         """Return why a rule matched; remembered for events that are the same in all fields that it reads."""
@@ -180,18 +204,21 @@ def match_isolated(engine: FastEngine, plans: Sequence[Plan], batch: EventBatch)
     try:
         return engine.match(batch)
     except Exception:  # noqa: BLE001 - one bad rule must not take the others with it
-        return _one_by_one(plans, batch)
+        return _one_by_one(engine, plans, batch)
 
 
-def _one_by_one(plans: Sequence[Plan], batch: EventBatch) -> Matches:
+def _one_by_one(engine: FastEngine, plans: Sequence[Plan], batch: EventBatch) -> Matches:
     whole = Matches()
+    places = {id(found.view): at for at, found in enumerate(engine.gate_plan(batch.gate).views)}
     for number, plan in enumerate(plans):
+        single = FastEngine([plan])
         try:
-            answer = FastEngine([plan]).match(batch)
+            answer = single.match(batch)
         except Exception as error:  # noqa: BLE001 - it becomes the rule's outcome
             whole.faults.extend(Fault(row, number, _failure(plan, error)) for row in range(batch.rows))
             continue
-        whole.found.extend(type(match)(match.row, number, match.view) for match in answer.found)
+        seen = [places[id(found.view)] for found in single.gate_plan(batch.gate).views]
+        whole.found.extend(Match(match.row, number, seen[match.view]) for match in answer.found)
         whole.faults.extend(Fault(fault.row, number, fault.error) for fault in answer.faults)
     whole.found.sort()
     return whole

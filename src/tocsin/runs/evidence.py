@@ -12,25 +12,27 @@ from tocsin.sources.containers import Limits, open_streams
 from tocsin.sources.interface import Loss, Stream
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Yield every event of a file or archive, views such as the joined auditd event included.
+def read_events(path: Path) -> Iterator[Event | Loss]:
+    """Yield every event of a file or archive, views such as the joined auditd event included, and what was lost.
 
-    Raises: SourceError for the first thing that cannot be read.
+    Raises: SourceError for a format that is not recognised.
     """
     for stream in open_streams(path, str(path), Limits()):
         if isinstance(stream, Loss):
-            raise stream.error
-        yield from stream_events(stream)
+            yield stream
+        else:
+            yield from stream_events(stream)
 
 
-def stream_events(stream: Stream) -> Iterator[Event]:
-    """Yield every event of a stream."""
+def stream_events(stream: Stream) -> Iterator[Event | Loss]:
+    """Yield every event of a stream, and what was lost."""
     source = recognise(stream.head)
     if source is None:
         raise SourceError("F002", "the format is not recognised", where=Where(stream.label))
     for item in source.read(stream):
         if isinstance(item, Loss):
-            raise item.error
+            yield item
+            continue
         for raw, number in zip(item.raws, item.numbers, strict=True):
             yield item.decoder.event(item.gate, raw, number)
 

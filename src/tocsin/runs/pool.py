@@ -14,7 +14,7 @@ from typing import Final
 
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
-from tocsin.runs.batches import GateSeen
+from tocsin.runs.batches import GateSeen, Origin
 from tocsin.runs.units import Unit
 from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, work
 
@@ -32,6 +32,7 @@ class Gathered:
     seen: dict[Gate, GateSeen] = field(default_factory=dict)
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     repeated: set[int] = field(default_factory=set)
+    lost: list[tuple[Origin, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -125,6 +126,7 @@ class Pool:
             known.events += seen.events
             known.fields |= seen.fields
         self.gathered.failed += message.failed
+        self.gathered.lost += message.lost
 
     def _end(self, member: _Member) -> None:
         del self._members[member.pipe]

@@ -28,6 +28,7 @@ from tocsin.runs.cache import RuleCache, digest_of
 _SUFFIXES: Final = (".yml", ".yaml")
 _ARCHIVED_BYTES: Final = 256 << 20
 _TESTS: Final = "tests"
+_PACK: Final = "pack.yml"
 _PACKS: Final = f"{Path(__file__).parent.parent / 'packs'}{os.sep}"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 Progress = Callable[[int, int], None]
@@ -84,9 +85,9 @@ def _rule_paths(path: Path) -> Iterator[str]:
         return
     if (path / "pack.yml").is_file() and (path / "rules").is_dir():
         path = path / "rules"
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path, onerror=_unreadable):
         folders.sort()
-        yield from (f"{folder}/{name}" for name in sorted(names) if name.endswith(_SUFFIXES))
+        yield from (f"{folder}/{name}" for name in sorted(names) if name.lower().endswith(_SUFFIXES))
 
 
 def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
@@ -105,12 +106,23 @@ def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
         raise UsageError("U004", f"{path}: cannot be read: {error}") from error
 
 
+def _unreadable(error: OSError) -> None:
+    raise UsageError("U004", f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _is_pack_test(parts: tuple[str, ...], names: set[str]) -> bool:
+    """Tell whether a member lies in the `tests` folder beside a `pack.yml`."""
+    tests = [at for at, part in enumerate(parts[:-1]) if part == _TESTS]
+    return any("/".join((*parts[:at], _PACK)) in names for at in tests)
+
+
 def _read_zip(path: Path) -> list[RuleFile]:
     files, total = [], 0
     with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
         for info in sorted(archive.infolist(), key=lambda item: item.filename):
             parts = Path(info.filename).parts
-            if not info.filename.endswith(_SUFFIXES) or _TESTS in parts or info.filename.endswith("pack.yml"):
+            if not info.filename.lower().endswith(_SUFFIXES) or parts[-1] == _PACK or _is_pack_test(parts, names):
                 continue
             total += info.file_size
             if total > _ARCHIVED_BYTES:

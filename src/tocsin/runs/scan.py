@@ -188,6 +188,12 @@ def _outcomes(units: Sequence[Unit], gathered: Gathered, complete: bool) -> list
             key = (unit.file, outcome.path if unit.end >= 0 else f"{number} {outcome.path}")
             known = found.get(key)
             found[key] = _join(known, outcome) if known else outcome
+    for origin, reason in gathered.lost:
+        file = units[origin.unit].file
+        for (number, _), outcome in found.items():
+            if number == file and outcome.path == origin.label:
+                outcome.status = "partial"
+                outcome.reason = "; ".join(part for part in (outcome.reason, reason) if part)
     return list(found.values())
 
 

@@ -6,6 +6,7 @@ found it when.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ def entry_of(finding: Finding, origin: Origin, event: Event) -> Entry:
         _encode(finding.source.format),
     )
     tail = b'},"event":%b,"matched":%b}' % (_encode(finding.event), _encode(finding.matched))
-    record_id = scalar_text(event.fields.get("EventRecordID")) or str(finding.source.record)
+    record_id = scalar_text(event.fields.get("EventRecordID")) or hashlib.blake2b(tail, digest_size=16).hexdigest()
     rule = finding.rule
     return Entry(
         time=finding.time,

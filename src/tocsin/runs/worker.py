@@ -67,6 +67,7 @@ class Sealed:
     whole: bool = False
     seen: dict[Gate, GateSeen] = field(default_factory=dict)
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
+    lost: list[tuple[Origin, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -140,8 +141,8 @@ class Worker:
 
     def _seal(self) -> None:
         self.batcher.flush()
-        seen, failed = self.batcher.tell()
-        self.send(Sealed(self.spool.write(), True, seen, failed))
+        seen, failed, lost = self.batcher.tell()
+        self.send(Sealed(self.spool.write(), True, seen, failed, lost))
 
     def _read_unit(self, unit: Unit) -> UnitDone:
         done = UnitDone(unit.number, [])
@@ -243,6 +244,8 @@ def work(settings: Settings, shared: Shared, number: int, pipe: Connection, agai
     parent = os.getppid()
     try:
         Worker(settings, shared, number, pipe.send, _todo(settings, shared, again, parent)).run()
+    except TocsinError as error:
+        pipe.send(Failed(error))
     except OSError as error:
         hint = "set TMPDIR to a folder with more space"
         pipe.send(Failed(OutputError("O001", f"findings cannot be kept in {settings.folder}: {error}", hint=hint)))

@@ -14,7 +14,15 @@ from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.interface import Loss, Records, Stream, group_events
 from tocsin.sources.json_layouts import EVTX, FLAT, NESTED, Raw, WindowsDecoder
 from tocsin.sources.json_shapes import json_event
-from tocsin.sources.json_text import LossCounter, line_blocks, load_object, object_texts, text_encoding, utf8_blocks
+from tocsin.sources.json_text import (
+    LossCounter,
+    line_blocks,
+    load_object,
+    object_texts,
+    starts_several,
+    text_encoding,
+    utf8_blocks,
+)
 
 _START: Final = re.compile(rb"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\]|$))")
 _GROUP: Final = 4000
@@ -228,7 +236,7 @@ class JsonSource:
         try:
             load_object(line)
         except ValueError:
-            return b"\n" not in first.lstrip() and len(first) > 1 << 20
+            return b"\n" not in first.lstrip() and len(first) > 1 << 20 and not starts_several(first)
         return True
 
 

@@ -163,6 +163,13 @@ def object_texts(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[tuple
     yield from losses.end()
 
 
+def starts_several(block: bytes) -> bool:
+    """Tell whether a block begins with a whole object and another one right behind it."""
+    text = block.decode("utf-8", "replace").lstrip()
+    end = _object_end(text, 0)
+    return end > 0 and text[end:].lstrip().startswith("{")
+
+
 def _ending(blocks: Iterator[bytes]) -> Iterator[bytes | None]:
     yield from blocks
     yield None
@@ -193,6 +200,7 @@ __all__ = [
     "line_blocks",
     "load_object",
     "object_texts",
+    "starts_several",
     "text_encoding",
     "utf8_blocks",
 ]
