@@ -14,7 +14,7 @@ from tocsin.cli.explain import explain
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
 from tocsin.errors import TocsinError, UsageError
-from tocsin.findings.text import safe_text
+from tocsin.findings.text import safe_lines
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
@@ -46,25 +46,17 @@ def run() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILURE
-    except OSError as error:
-        if isinstance(error, TocsinError):
-            code = _tell(error)
-        else:
-            click.echo(f"{error.filename or 'standard output'}: {error.strerror or error} [O001]", err=True)
-            code = EXIT_FAILURE
     except TocsinError as error:
-        code = _tell(error)
+        click.echo(safe_lines(error.render()), err=True)
+        code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+    except OSError as error:
+        click.echo(f"{error.filename or 'standard output'}: {error.strerror or error} [O001]", err=True)
+        code = EXIT_FAILURE
     except Exception:  # noqa: BLE001 - the edge of the program: nothing may look like "nothing found"
         traceback.print_exc()
         click.echo("this is a fault of Tocsin; please report it with the lines above", err=True)
         code = EXIT_FAILURE
     sys.exit(code or 0)
-
-
-def _tell(error: TocsinError) -> int:
-    """Print an error; return its exit code."""
-    click.echo("\n".join(safe_text(line) for line in error.render().splitlines()), err=True)
-    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
 
 
 __all__ = ["app", "run"]

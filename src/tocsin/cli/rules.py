@@ -9,7 +9,7 @@ import click
 
 from tocsin.cli.loading import load, read_placeholders, rule_options
 from tocsin.errors import TocsinError, UsageError
-from tocsin.findings.text import safe_text
+from tocsin.findings.text import safe_lines, safe_text
 from tocsin.plans.explain import outline
 from tocsin.plans.expr import Plan
 from tocsin.rules.condition import write_condition
@@ -90,7 +90,7 @@ def _warnings(file: RuleFile) -> list[TocsinError]:
 
 
 def _echo(text: str) -> None:
-    click.echo("\n".join(safe_text(line) for line in text.splitlines()) + "\n")
+    click.echo(safe_lines(text) + "\n")
 
 
 @rules.command()

@@ -16,7 +16,7 @@ from tocsin.cli.loading import load, rule_options
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
 from tocsin.findings import Coverage, Report
-from tocsin.findings.text import safe_json, safe_text
+from tocsin.findings.text import safe_json, safe_lines
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
@@ -79,7 +79,7 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     found = load(rules, packs, config, options["quiet"])
     if not found.plans:
         for item in found.rejected[:_SHOWN_REASONS]:
-            click.echo("\n".join(safe_text(line) for line in item.message.splitlines()), err=True)
+            click.echo(safe_lines(item.message), err=True)
     running = Scan(chosen, found)
     out: BinaryIO | None = sys.stdout.buffer if to_stdout else None
     with _interruptible(running), _progress(options["quiet"]) as tick:

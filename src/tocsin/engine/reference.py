@@ -20,6 +20,7 @@ from typing import Final
 
 from tocsin.events import Event
 from tocsin.events.time import parse_time
+from tocsin.events.values import json_text
 from tocsin.rules.condition import AllOf, Condition, Name, NotOf, has_not, parse_condition
 from tocsin.rules.filters import applies
 from tocsin.rules.logsource import View, admits, views
@@ -91,8 +92,6 @@ def _text(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    from tocsin.events.values import json_text
-
     return json_text(value)
 
 

@@ -25,6 +25,11 @@ def safe_text(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_visible, text)
 
 
+def safe_lines(text: str) -> str:
+    """Return a text of several lines, each of them safe."""
+    return "\n".join(safe_text(line) for line in text.splitlines())
+
+
 def safe_json(line: bytes) -> bytes:
     r"""Return valid JSON with the same value, in which such characters are written as `\u009b`.
 
@@ -45,4 +50,4 @@ def _escaped(found: re.Match[bytes]) -> bytes:
     return b"".join(b"\\u%04x" % int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
 
 
-__all__ = ["safe_json", "safe_text"]
+__all__ = ["safe_json", "safe_lines", "safe_text"]

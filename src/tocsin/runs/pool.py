@@ -68,11 +68,6 @@ class Pool:
         """Ask the workers to end after the records that they are at."""
         self._shared.stop.value = 1
 
-    @property
-    def stopped(self) -> bool:
-        """Tell whether it was asked to end early."""
-        return bool(self._shared.stop.value)
-
     def run(self, tick: Tick) -> Gathered:
         """Work until all units are done. `tick` is called with bytes, events and findings so far.
 

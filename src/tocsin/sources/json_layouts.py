@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
 from tocsin.events.values import encode, encode_texts
+from tocsin.sources.interface import EVENTS
 from tocsin.sources.json_shapes import FLAT_NAMES, json_event, plain
 from tocsin.sources.json_text import load_object
 from tocsin.sources.screen import KeywordScreen
@@ -253,8 +254,6 @@ class WindowsDecoder:
         return columns
 
     def _slow(self, raws: Sequence[Raw], demand: Demand) -> dict[str, pa.DictionaryArray]:
-        from tocsin.sources.interface import EVENTS
-
         return EVENTS.columns(Gate("", "", ""), [self._event(raw, 0) for raw in raws], demand)
 
     def _keywords(self, raws: Sequence[Raw], demand: Demand) -> pa.DictionaryArray:
