@@ -626,7 +626,8 @@ def ordinary_auth(rng: random.Random) -> AuthLines:
         key = "ssh2: ED25519 SHA256:4b1v0Zr8m2"
         daemon = f"sshd[{rng.randrange(2000, 2900)}]"
         lines.append((at(clock), f"{daemon}: Accepted publickey for hist_ops from {JUMP.address} port 49811 {key}"))
-        command = "TTY=pts/0 ; PWD=/home/hist_ops ; USER=root ; COMMAND=/usr/bin/systemctl status historian"
+        command = "TTY=pts/0 ; PWD=/home/hist_ops ; USER=root ; COMMAND=/usr/bin/stat"
+        command += f" /opt/historian/log/export-{DAY:%Y-%m-%d}.csv"  # the full date tells the year of the log
         lines.append((at(clock) + timedelta(seconds=40), f"sudo: hist_ops : {command}"))
     lines.append((at("05:19:58"), f"sshd[2207]: Failed password for hist_ops from {JUMP.address} port 49809 ssh2"))
     return lines

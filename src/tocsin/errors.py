@@ -22,6 +22,7 @@ CODES: Final[dict[str, str]] = {
     "U002": "an option has a value that cannot be used",
     "U003": "no rule is left to evaluate",
     "U004": "a configuration file cannot be used",
+    "U005": "the command line cannot be understood",
     "R001": "the file is not valid YAML",
     "R002": "the document is not a Sigma rule",
     "R003": "a required key is missing or empty",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import unicodedata
@@ -15,7 +16,7 @@ import pytest
 from scan_samples import LOGON, RULES, WHOAMI, event, write
 
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
-COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules"]
+COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed"]
 FILE_KEYS = ["path", "format", "status", "events", "reason"]
 RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed"]
 FINDING_KEYS = ["rule", "time", "host", "logsource", "telemetry", "twin", "source", "event", "matched"]
@@ -216,10 +217,72 @@ def test_rules_check(tmp_path: Path, rule_path: Path) -> None:
     ran = tocsin("rules", "check", bad)
     assert ran.returncode == 4
     lines = ran.stdout.decode().splitlines()
-    assert lines[0] == f"invalid: {bad}:11:5: unknown modifier 'endwith' on field 'Image' [R012]"
+    assert lines[0] == f"invalid: {bad}:11:11: unknown modifier 'endwith' on field 'Image' [R012]"
     assert lines[1] == "  11 |     Image|endwith: '\\whoami.exe'"
-    assert lines[2] == "     |     ^^^^^^^^^^^^^"
+    assert lines[2] == "     |           ^^^^^^^"
     assert "did you mean 'endswith'?" in lines[3]
+
+
+def test_rules_remove(tmp_path: Path) -> None:
+    """A pack that was added is gone after `rules remove`; one that ships, or a name that is none, is exit 2."""
+    path = tmp_path / "mine.yml"
+    path.write_text(WHOAMI)
+    assert tocsin("rules", "add", path).returncode == 0
+    assert "packs: essentials, mine" in tocsin("rules", "list").stdout.decode()
+    near = tocsin("rules", "remove", "mime")
+    assert (near.returncode, b"did you mean 'mine'?" in near.stderr, b"[U001]" in near.stderr) == (2, True, True)
+    removed = tocsin("rules", "remove", "mine")
+    assert (removed.returncode, removed.stdout.startswith(b"removed pack 'mine'\n")) == (0, True)
+    assert tocsin("rules", "list").stdout.decode().splitlines()[-1] == "packs: essentials"
+    assert tocsin("rules", "remove", "mine").returncode == 2
+    own = tocsin("rules", "remove", "essentials")
+    assert (own.returncode, b"ships with Tocsin" in own.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [("whoamy", "'Whoami'"), ("11111111-1111-4111-8111-111111111112", "'11111111-1111-4111-8111-111111111111'")],
+)
+def test_unknown_rule_has_near_misses(rule_path: Path, wanted: str, near: str) -> None:
+    """An id or title that is almost that of a rule is answered with that rule."""
+    for arguments in (("rules", "show", wanted), ("explain", "--event", rule_path, "--rule", wanted)):
+        ran = tocsin(*arguments, "--rules", rule_path)
+        assert ran.returncode == 2
+        assert f"hint: did you mean {near}" in ran.stderr.decode()
+    assert b"did you mean" not in tocsin("rules", "show", "quite another", "--rules", rule_path).stderr
+
+
+def test_unusable_rule_has_one_code(tmp_path: Path) -> None:
+    """A rule that cannot be used is told with its own code, once, by `rules show` and `explain`."""
+    bad = tmp_path / "bad.yml"
+    bad.write_text(WHOAMI.replace("endswith", "endwith"))
+    for arguments in (("rules", "show", "Whoami", "--rules", bad), ("explain", "--event", bad, "--rule", bad)):
+        ran = tocsin(*arguments)
+        lines = ran.stderr.decode().splitlines()
+        assert ran.returncode == 2
+        assert lines[0] == "rule 'Whoami' is invalid: unknown modifier 'endwith' on field 'Image' [R012]"
+        assert lines[1] == f"hint: 'tocsin rules check {bad}' shows the place"
+
+
+def test_patterns_are_shown_as_written(tmp_path: Path, rule_path: Path) -> None:
+    """A backslash of a pattern, of an expression and of a value is one backslash on the screen."""
+    path = tmp_path / "r.yml"
+    path.write_text(WHOAMI.replace("Image|endswith: '\\whoami.exe'", "Image|re: '\\\\who\\w+'"))
+    assert "      Image '*\\whoami.exe'\n".strip() in tocsin("rules", "show", "Whoami", "--rules", rule_path).stdout.decode()
+    assert "Image re '\\\\who\\w+'" in tocsin("rules", "show", "Whoami", "--rules", path).stdout.decode()
+    found = tmp_path / "e.jsonl"
+    found.write_text(json.dumps(event(0)))
+    text = tocsin("explain", "--rule", "Whoami", "--rules", rule_path, "--event", found).stdout.decode()
+    assert "+ Image '*\\whoami.exe': matched 'C:\\Windows\\whoami.exe'" in text
+
+
+def test_nothing_read_names_no_rules(tmp_path: Path) -> None:
+    """When no event was read one line says it, not one for each rule."""
+    (tmp_path / "x").write_bytes(b"\0")
+    ran = tocsin("scan", tmp_path / "x")
+    assert ran.returncode == 3
+    assert "nothing could have been: no event was read" in ran.stdout.decode()
+    assert "Rules that this data cannot show" not in ran.stdout.decode()
 
 
 def test_rules_show_and_modifiers(rule_path: Path) -> None:
@@ -264,7 +327,7 @@ def test_explain(tmp_path: Path, rule_path: Path) -> None:
     text = ran.stdout.decode()
     assert "  match: condition selection" in text
     assert "  no match: condition selection" in text
-    assert "matched 'C:\\\\Windows\\\\whoami.exe'" in text
+    assert "matched 'C:\\Windows\\whoami.exe'" in text
     assert "not seen: the rule's logsource is windows/process_creation/*" in text
     assert tocsin("explain", "--rule", "none", "--rules", rule_path, "--event", path).returncode == 2
     (tmp_path / "unknown").write_bytes(b"\x00")
@@ -274,7 +337,7 @@ def test_explain(tmp_path: Path, rule_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("scan",), "Missing argument"),
+        (("scan",), "missing argument"),
         (("scan", "x", "--fail-an", "high"), "--fail-on"),
         (("scan", "x", "--level", "hihg"), "high"),
         (("scan", "x", "--jobs", "0"), "0"),
@@ -293,6 +356,7 @@ def test_usage_errors(arguments: tuple[str, ...], said: str) -> None:
     assert ran.returncode == 2, ran.stderr
     assert said in ran.stderr.decode()
     assert b"Traceback" not in ran.stderr
+    assert len(re.findall(rb" \[U00[1-5]\]\n", ran.stderr)) == 1
 
 
 def test_config(tmp_path: Path, evidence: Path) -> None:

@@ -66,8 +66,8 @@ SAMPLED_BYTES = 120_000
 
 
 @pytest.fixture(scope="module")
-def scanned(rule_set: RuleSet) -> tuple[Report, list[dict]]:
-    """Return the report and the findings of a scan of the whole folder."""
+def scanned(rule_set: RuleSet, reader: str) -> tuple[Report, list[dict]]:
+    """Return the report and the findings of a scan of the whole folder, by each reader."""
     out = io.BytesIO()
     report = Scan(ScanOptions((str(shared("otrf")),)), rule_set).run(SINKS["jsonl"](), out)
     return report, [json.loads(line) for line in out.getvalue().split(b"\n")[:-1]]

@@ -111,7 +111,7 @@ def test_full_caches_change_nothing(documents: list[dict[str, Any]], found: list
     records = read(found)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "CACHE_BYTES", 0)
-        patch.setattr(prefilter, "_ONE_BY_ONE", 0)
+        patch.setattr(prefilter, "_SEARCHES", 0)
         engine = FastEngine(plans)
         found_by = [by_engine(engine, records, size) for size in (1, 2, 1000)]
     assert found_by == [by_reference(rules, records)] * 3

@@ -132,6 +132,95 @@ def test_zeroed_records(data: st.DataObject) -> None:
         assert any("chunk 1 at offset" in loss.error.message for loss in losses)
 
 
+def _places(number: int) -> list[tuple[int, int]]:
+    """Return (offset in the file, record id) of each record of a chunk."""
+    chunk = sample()[_chunk(sample(), number)]
+    at, found = 512, []
+    while at < struct.unpack_from("<I", chunk, 48)[0]:
+        size, record = struct.unpack_from("<IQ", chunk, at + 4)
+        found.append((HEADER_BYTES + number * CHUNK_BYTES + at, record))
+        at += size
+    return found
+
+
+def _overwritten(at: int, junk: bytes) -> bytes:
+    return sample()[:at] + junk + sample()[at + len(junk) :]
+
+
+@pytest.mark.parametrize("which", [0, 1, 7, -1])
+@pytest.mark.parametrize(("part", "junk"), [(0, b"junk"), (4, b"\xff\xff\xff\xff"), (4, bytes(4)), (0, bytes(24))])
+def test_damaged_record_header_costs_only_itself(which: int, part: int, junk: bytes) -> None:
+    """A record whose magic or size is wrong is lost alone; the loss names chunk, offset and count."""
+    at, record = _places(1)[which]
+    start = HEADER_BYTES + CHUNK_BYTES
+    found, losses = _read(_overwritten(at + part, junk))
+    assert Counter([record]) == sum(by_chunk(), Counter()) - found
+    assert found.total() == sum(by_chunk(), Counter()).total() - 1
+    (loss,) = losses
+    wanted = f"chunk 1 at offset {start}: 1 of {by_chunk()[1].total()} records lost, damaged at offset {at}"
+    assert loss.error.message.startswith(wanted)
+
+
+def test_several_damaged_records() -> None:
+    """Each of several damaged records of a chunk is lost alone, neighbours too."""
+    places = _places(1)
+    lost = [places[index] for index in (2, 3, 6)]
+    data = bytearray(sample())
+    for at, _ in lost:
+        data[at : at + 8] = b"\xffdamaged"[:8]
+    found, losses = _read(bytes(data))
+    assert set((sum(by_chunk(), Counter()) - found).elements()) == {record for _, record in lost}
+    assert f"3 of {by_chunk()[1].total()} records lost, damaged at offset {lost[0][0]}" in losses[0].error.message
+
+
+def test_wrong_size_that_leads_to_a_record() -> None:
+    """A size that jumps over sound records does not hide them."""
+    (at, record), (other, _) = _places(1)[3], _places(1)[6]
+    found, losses = _read(_overwritten(at + 4, struct.pack("<I", other - at)))
+    assert set((sum(by_chunk(), Counter()) - found).elements()) <= {record}
+    assert losses or found == sum(by_chunk(), Counter())
+
+
+def test_tables_that_lead_astray() -> None:
+    """Tables of names and templates that are overwritten cost no record, or are told."""
+    start = HEADER_BYTES + CHUNK_BYTES
+    found, losses = _read(_overwritten(start + 128, b"\xee" * 384))
+    assert found == sum(by_chunk(), Counter())
+    assert all("chunk 1 at offset" in loss.error.message for loss in losses)
+
+
+@pytest.mark.parametrize(("at", "form", "which"), [(32, "<Q", 2), (48, "<I", 2)])
+def test_a_header_that_ends_too_early(tmp_path: Path, at: int, form: str, which: int) -> None:
+    """A wrong last record or end in a chunk's header loses no record unseen, and none is read twice, by path too."""
+    places = _places(0)
+    value = places[which][1] if at == 32 else places[which][0] - HEADER_BYTES
+    data = bytearray(sample())
+    struct.pack_into(form, data, HEADER_BYTES + at, value)
+    path = tmp_path / "a.evtx"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        stream = Stream(file, "a.evtx")
+        stream.path = path
+        items = list(EvtxSource().read(stream))
+    found = Counter(number for item in items if isinstance(item, Records) for number in item.numbers)
+    assert set(found.values()) == {1}
+    whole = sum(by_chunk(), Counter())
+    missing = len(places) - which if at == 48 else 0
+    assert (whole - found).total() == missing
+    assert [loss.error.message.split(": ")[1] for loss in items if isinstance(loss, Loss)] == (
+        [f"{missing} of {len(places)} records lost"] if missing else []
+    )
+
+
+def test_stale_records_stay_hidden() -> None:
+    """What lies behind the end of a chunk's records is older and is not read, also when a record is damaged."""
+    at, _ = _places(1)[4]
+    data = bytearray(_overwritten(at, b"junk"))
+    last, record = _places(1)[-1]
+    struct.pack_into("<I", data, HEADER_BYTES + CHUNK_BYTES + 48, last - HEADER_BYTES - CHUNK_BYTES)
+    assert record not in _read(bytes(data))[0]
+
+
 def test_dirty_header() -> None:
     """A header whose counts are stale, as in a log that was being written, costs nothing."""
     dirty = bytearray(sample())

@@ -118,15 +118,22 @@ def test_witness(expr: Expr, fields: dict) -> None:
         assert any(_holds(atom, event) for atom in witness.atoms)
 
 
-@pytest.mark.parametrize("one_by_one", [0, 300])
-@given(st.lists(_ATOMS | _ATOMS.map(Not), min_size=1, max_size=12), _TEXTS | st.none() | st.lists(_TEXTS, max_size=3))
-def test_prefilter(one_by_one: int, atoms: list, value: object) -> None:
+_VALUES = _TEXTS | st.none() | st.lists(_TEXTS, max_size=3)
+
+
+@pytest.mark.parametrize("searches", [0, 3000])
+@given(st.lists(_ATOMS | _ATOMS.map(Not), min_size=1, max_size=12), st.lists(_VALUES, min_size=1, max_size=4))
+def test_prefilter(searches: int, atoms: list, values: list) -> None:
     """Whatever test holds on a value, the value makes its rule a candidate, searched one by one or all at once."""
-    event = Event(Gate("windows", "x", "1"), {"f": value}, {})
     mine = [Not(Atom("f", a.part.test)) if isinstance(a, Not) else Atom("f", a.test) for a in atoms]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefilter, "_ONE_BY_ONE", one_by_one)
-        mask = FieldFilter([(atom, 1 << bit) for bit, atom in enumerate(mine)]).mask(Cell(encode(value), 0))
-    for bit, atom in enumerate(mine):
-        if _holds(atom, event):
-            assert mask >> bit & 1, atom
+        patch.setattr(prefilter, "_SEARCHES", searches)
+        patch.setattr(prefilter, "_FEW", 0)
+        known = FieldFilter([(atom, 1 << bit) for bit, atom in enumerate(mine)])
+        together = known.masks([encode(value) for value in values])
+        alone = [known.mask(Cell(encode(value), 0)) for value in values]
+    for value, *masks in zip(values, together, alone, strict=True):
+        event = Event(Gate("windows", "x", "1"), {"f": value}, {})
+        for bit, atom in enumerate(mine):
+            if _holds(atom, event):
+                assert all(mask >> bit & 1 for mask in masks), atom

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared_data import shared
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import Report
 from tocsin.runs import batches, spool, units, worker
+from tocsin.runs.folder import work_folder
 from tocsin.runs.ruleset import load_rules, read_rule_files
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
@@ -238,7 +240,8 @@ def test_since_and_until(tmp_path: Path) -> None:
     timeless = {key: value for key, value in event(0).items() if key != "@timestamp"}
     (tmp_path / "b.jsonl").write_text(json.dumps(timeless) + "\n")
     since, until = "2026-10-03T06:00:10.000000Z", "2026-10-03T06:00:50.000000Z"
-    found = scan(tmp_path, since=since, until=until)[1]
+    report, found, _ = scan(tmp_path, since=since, until=until)
+    assert (report.tally.untimed, report.coverage.untimed) == (1, 1)
     assert [entry["time"] for entry in found] == [""] + [f"2026-10-03T06:00:{second}.000000Z" for second in range(10, 50, 5)]
 
 
@@ -425,6 +428,42 @@ def test_interrupt(tmp_path: Path, rule_path: Path, number: int) -> None:
     assert set(counts) <= {file["path"] for file in told["files"] if file["events"]}
 
 
+def test_interrupted_idle_input(tmp_path: Path, rule_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input from which nothing came before Ctrl-C is told as interrupted, not as an empty file."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    coverage = tmp_path / "coverage.json"
+    command = [sys.executable, "-c", RUN, "scan", "-", "--rules", str(rule_path), "--coverage", str(coverage)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        end = time.monotonic() + 30
+        while not list(tmp_path.glob("tocsin-*")):
+            assert time.monotonic() < end, "the scan did not start"
+            time.sleep(0.01)
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=30) == 130
+    told = json.loads(coverage.read_bytes())
+    (file,) = told["files"]
+    assert (file["path"], file["status"], told["complete"]) == ("-", "skipped", False)
+    assert "interrupted" in file["reason"]
+    assert "empty" not in file["reason"]
+
+
+def test_killed_idle_input(tmp_path: Path, rule_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits for standard input ends when its scan was killed."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [sys.executable, "-c", RUN, "scan", "-", "--rules", str(rule_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+        end = time.monotonic() + 30
+        while len(_alive(str(tmp_path))) < 2:
+            assert time.monotonic() < end, "the scan did not start"
+            time.sleep(0.01)
+        running.kill()
+        running.wait(timeout=30)
+        while _alive(str(tmp_path)):
+            assert time.monotonic() < end, "the worker outlives its scan"
+            time.sleep(0.1)
+
+
 def test_killed_scan(tmp_path: Path, rule_path: Path) -> None:
     """A scan killed at any moment leaves no output file or a whole one, and no process."""
     for n in range(20):
@@ -446,6 +485,53 @@ def test_killed_scan(tmp_path: Path, rule_path: Path) -> None:
     while _alive(str(tmp_path)):
         assert time.monotonic() < end, "workers outlive their scan"
         time.sleep(0.1)
+
+
+def test_folders_of_killed_scans_are_removed(tmp_path: Path, rule_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next scan removes what a killed one left in the temporary folder, and leaves that of one that still runs."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    for n in range(200):
+        write(tmp_path / "evidence" / f"f{n:03}.jsonl", range(50))
+    left = []
+    for name in ("killed", "running"):
+        code = SLOW.format(started=str(tmp_path / name)) + RUN
+        left.append(_start(code, "scan", tmp_path / "evidence", "--rules", rule_path, "--jobs", 2))
+        _wait_for(tmp_path / name)
+    killed, running = left
+    folders = {int((folder / "lock").read_text().split()[1]): folder for folder in place.iterdir()}
+    assert set(folders) == {killed.pid, running.pid}
+    killed.kill()
+    killed.communicate(timeout=30)
+    assert folders[killed.pid].is_dir()
+    end = time.monotonic() + 30
+    while folders[killed.pid].exists():  # its workers hold the lock until they see that it is gone
+        assert time.monotonic() < end, "the folder of the killed scan stays"
+        with work_folder() as own:
+            assert own.parent == place
+            assert folders[running.pid].is_dir()
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert not list(place.iterdir())
+
+
+def test_foreign_folders_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no lock of a scan, or is a link, is nobody's to remove; that of a process that is gone is."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, text in (("a", None), ("b", "other\n"), ("c", "tocsin 4194304\n")):
+        folder = tmp_path / f"tocsin-{name}"
+        folder.mkdir()
+        if text:
+            (folder / "lock").write_text(text)
+    (tmp_path / "tocsin-d").symlink_to(tmp_path / "tocsin-c")
+    (tmp_path / "tocsin-e").write_text("x")
+    with work_folder() as own:
+        (own / "sub").mkdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tocsin-a", "tocsin-b", "tocsin-d", "tocsin-e"]
 
 
 def _alive(marker: str) -> list[int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tocsin.runs.cache import RuleCache, digest_of
+import tocsin
+from tocsin.runs.cache import RuleCache, digest_of, source_digest
 
 VALUE = {"a": ["x" * 100] * 50}
 KIND = dict[str, list[str]]
@@ -122,3 +124,17 @@ def test_digest() -> None:
     ]
     assert len({one, *others}) == 6
     assert digest_of([("a", b"x"), ("b", b"y")], {}) == one
+
+
+@pytest.mark.parametrize(
+    "name", ["errors.py", "events/values.py", "events/new.py", "rules/parse.py", "plans/lower.py", "runs/ruleset.py"]
+)
+def test_any_changed_source_changes_the_key(tmp_path: Path, name: str) -> None:
+    """A plan depends on more than the compiler's own rooms, so every file of the package counts."""
+    copy = tmp_path / "tocsin"
+    shutil.copytree(Path(tocsin.__file__).parent, copy, ignore=shutil.ignore_patterns("packs", "__pycache__"))
+    before = source_digest(copy)
+    assert source_digest(copy) == before
+    with (copy / name).open("a") as file:
+        file.write("# another\n")
+    assert source_digest(copy) != before

@@ -46,6 +46,23 @@ def test_not_evaluable(tmp_path: Path) -> None:
     assert len(found.compiled) == 7
 
 
+def test_a_field_that_another_refers_to(tmp_path: Path) -> None:
+    """A comparison of two fields cannot hold when either never occurred."""
+    texts = (
+        _rule(1, "  s:\n    Image|fieldref: Missing\n  condition: s"),
+        _rule(2, "  s:\n    Missing|fieldref: Image\n  condition: s"),
+        _rule(3, "  s:\n    Image|fieldref: CommandLine\n  condition: s"),
+        _rule(4, "  s:\n    Image|fieldref: Missing\n  t:\n    Image: x\n  condition: s or t"),
+        _rule(5, "  s:\n    Image|fieldref|neq: Missing\n  condition: s"),
+    )
+    found = _coverage(tmp_path / "a.jsonl", [event(1)], *texts).rules
+    assert {note.title: note.reason for note in found.not_evaluable} == {
+        "T1": "a field never occurred: Missing",
+        "T2": "a field never occurred: Missing",
+    }
+    assert {note.title: note.reason.partition(" in ")[0] for note in found.blind} == {"T4": "s: no Missing"}
+
+
 def test_blind(tmp_path: Path) -> None:
     """A rule with a branch on a field that never occurred is blind there, with the field and the telemetry named."""
     text = _rule(1, "  a:\n    Image: x\n  b:\n    OriginalFileName: y\n  condition: 1 of *")

@@ -47,7 +47,7 @@ def test_duplicate_ids_in_one_file() -> None:
     [
         ("title: [x\nb: 1\n", "R001", "0.yml:2:", None),
         ("title: a\ntitle: b\n", "R001", "0.yml:2:1:", "title: b"),
-        (WHOAMI.replace("endswith", "endzwith"), "R012", "0.yml:11:5:", "    Image|endzwith: '\\whoami.exe'"),
+        (WHOAMI.replace("endswith", "endzwith"), "R012", "0.yml:11:11:", "    Image|endzwith: '\\whoami.exe'"),
         (WHOAMI.replace("condition: selection", "condition: nothing"), "R021", "0.yml:12:14:", "  condition: nothing"),
         (WHOAMI.replace("level: high", "level: huge"), "R004", "0.yml:4:8:", "level: huge"),
         (WHOAMI.replace("title: Whoami\n", ""), "R003", "0.yml:", None),
@@ -76,6 +76,29 @@ def test_bad_rule_is_placed(text: str, code: str, place: str, caret: str | None)
         assert lines[1].endswith(" | " + caret)
         assert "^" in lines[2]
         assert lines[2].index("^") >= lines[1].index("| ") + 2
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "marked"),
+    [
+        ("    Image|contains|endzwith: 'x'", "R012", "endzwith"),
+        ("    'Image|endzwith': 'x'", "R012", "endzwith"),
+        ("    Image||contains: 'x'", "R012", "|"),
+        ("    Image|re|contains: 'x'", "R013", "contains"),
+        ("    Image|wide|contains: 'x'", "R016", "wide"),
+        ("    Image|re: '('", "R015", "'('"),
+        ("    Port|gte: [1, two, 3]", "R014", "two"),
+        ("    Port|gte: [1, [2]]", "R004", "[2]"),
+        ("    User|expand: ['a', '%None%']", "R030", "'%None%'"),
+    ],
+)
+def test_caret_is_under_the_fault(line: str, code: str, marked: str) -> None:
+    """The caret marks the modifier or the value at fault, not the whole item."""
+    (item,) = load(WHOAMI.replace("    Image|endswith: '\\whoami.exe'", line)).rejected
+    _, source, caret, *_ = item.message.splitlines()
+    assert item.code == code
+    start, end = caret.index("^"), caret.rindex("^") + 1
+    assert source[start:end] == marked
 
 
 def test_bad_document_among_good_ones() -> None:

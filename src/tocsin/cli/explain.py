@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli.loading import load, rule_options
-from tocsin.cli.rules import find_plan
+from tocsin.cli.rules import find_plan, unusable
 from tocsin.errors import UsageError
 from tocsin.events import Event
 from tocsin.findings.text import safe_text
@@ -15,6 +15,7 @@ from tocsin.plans.explain import Verdict, holds, verdicts
 from tocsin.plans.expr import Plan, require
 from tocsin.rules.condition import write_condition
 from tocsin.rules.logsource import admits, views, visible_events
+from tocsin.rules.pattern import quoted
 from tocsin.rules.twins import see
 from tocsin.runs.evidence import read_events
 from tocsin.sources.interface import Loss
@@ -37,7 +38,7 @@ def explain(rule_id: str, event_path: Path, rules: tuple[str, ...], packs: tuple
     if Path(rule_id).is_file():
         found = load((rule_id,), (), config)
         if not found.plans:
-            raise UsageError("U001", found.rejected[0].message if found.rejected else f"{rule_id}: holds no rule")
+            raise unusable(found.rejected[0]) if found.rejected else UsageError("U001", f"{rule_id}: holds no rule")
         plan = found.plans[0]
     else:
         plan = find_plan(load(rules, packs, config), rule_id)
@@ -91,12 +92,12 @@ def _why(verdict: Verdict) -> str:
     if not verdict.present:
         return "the event has no such field"
     if verdict.matched:
-        return "matched " + ", ".join(repr(_short(value)) for value in verdict.matched[:3])
+        return "matched " + ", ".join(quoted(_short(value)) for value in verdict.matched[:3])
     return f"the event has {_values(verdict)}"
 
 
 def _values(verdict: Verdict) -> str:
-    return ", ".join("null" if value is None else repr(_short(value)) for value in verdict.values[:3]) or "no such field"
+    return ", ".join("null" if value is None else quoted(_short(value)) for value in verdict.values[:3]) or "no such field"
 
 
 def _short(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -19,6 +19,7 @@ from tocsin.findings.text import safe_lines
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+_NO_ARGUMENTS: Final[Any] = getattr(click.exceptions, "NoArgsIsHelpError", ())  # before click 8.2 this is no error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,8 +38,11 @@ def run() -> None:
         code = app.main(prog_name="tocsin", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
-    except click.ClickException as error:
+    except _NO_ARGUMENTS as error:
         error.show()
+        code = EXIT_USAGE
+    except click.ClickException as error:
+        click.echo(safe_lines(_usage_error(error).render()), err=True)
         code = EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -57,6 +61,16 @@ def run() -> None:
         click.echo("this is a fault of Tocsin; please report it with the lines above", err=True)
         code = EXIT_FAILURE
     sys.exit(code or 0)
+
+
+def _usage_error(error: click.ClickException) -> UsageError:
+    """Return click's error in the form that all errors have."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+    message, _, near = error.format_message().rstrip(".").partition(". Did you mean ")
+    hint = f"did you mean {near} " if near else ""
+    hint += f"'{context.command_path if context else 'tocsin'} --help' tells what can be written"
+    return UsageError("U002" if wrong_value else "U005", message[:1].lower() + message[1:], hint=hint)
 
 
 __all__ = ["app", "run"]

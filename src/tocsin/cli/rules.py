@@ -1,8 +1,9 @@
-"""`tocsin rules`: add, list, check and show rules, and list the modifiers."""
+"""`tocsin rules`: add, remove, list, check and show rules, and list the modifiers."""
 
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -18,15 +19,16 @@ from tocsin.rules.lint import lint
 from tocsin.rules.logsource import visible_events, why_no_source
 from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
-from tocsin.runs.packs import add_pack, installed_packs, resolve_rules
-from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules
+from tocsin.runs.ruleset import Rejected, RuleFile, RuleSet, load_rules, read_rule_files
 
 EXIT_REJECTED = 4
+_NEAR = 3
 
 
 @click.group()
 def rules() -> None:
-    """Add, list, check and show rules."""
+    """Add, remove, list, check and show rules."""
 
 
 @rules.command()
@@ -44,6 +46,16 @@ def add(source: str, name: str) -> int:
 def _counts(found: RuleSet) -> str:
     outcomes = Counter(item.outcome for item in found.rejected)
     return f"{len(found.plans)} rules compiled, {outcomes['unsupported']} unsupported, {outcomes['invalid']} invalid"
+
+
+@rules.command()
+@click.argument("name")
+def remove(name: str) -> int:
+    """Remove a pack that was added; scans use it no longer."""
+    pack = remove_pack(name)
+    click.echo(f"removed pack {pack.name!r}")
+    click.echo(f"deleted {pack.path}")
+    return 0
 
 
 @rules.command(name="list")
@@ -104,14 +116,34 @@ def show(rule_id: str, rules: tuple[str, ...], packs: tuple[str, ...], config: P
 
 
 def find_plan(found: RuleSet, wanted: str) -> Plan:
-    """Return the plan with an id, name or title. Raises: UsageError U001 when there is none, or why it was rejected."""
+    """Return the plan with an id, name or title. Raises: UsageError U001 when there is none, or why it was rejected.
+
+    Ids, names and titles that are almost the same are in the hint.
+    """
     for plan in found.plans:
         if wanted in (plan.meta.id, plan.meta.name, plan.meta.title, plan.meta.path):
             return plan
     for item in found.rejected:
         if wanted in (item.note.id, item.note.title, item.note.path):
-            raise UsageError("U001", f"rule {wanted} is {item.outcome}: {item.note.reason}")
-    raise UsageError("U001", f"no such rule: {wanted}", hint="'tocsin rules list' shows ids; --rules names other rules")
+            raise unusable(item)
+    raise UsageError("U001", f"no such rule: {wanted}", hint=_near(found, wanted))
+
+
+def unusable(item: Rejected) -> UsageError:
+    """Return the error for a rule that was asked for and cannot be used: its own, with the one code of that."""
+    name = item.note.title or item.note.id or item.note.path
+    message = f"rule {name!r} is {item.outcome}: {item.note.reason.removesuffix(f' [{item.code}]')}"
+    return UsageError(item.code, message, hint=f"'tocsin rules check {item.note.path}' shows the place")
+
+
+def _near(found: RuleSet, wanted: str) -> str:
+    """Return a hint that names the rules whose id, name or title is almost what was asked for."""
+    notes = [(plan.meta.id, plan.meta.name, plan.meta.title) for plan in found.plans]
+    notes += [(item.note.id, "", item.note.title) for item in found.rejected]
+    names = {text.casefold(): text for note in notes for text in note if text}
+    close = [names[text] for text in get_close_matches(wanted.casefold(), names, _NEAR)]
+    listing = "'tocsin rules list' shows ids and titles; --rules names other rules"
+    return f"did you mean {' or '.join(map(repr, close))}? {listing}" if close else listing
 
 
 def describe(plan: Plan) -> list[str]:
@@ -139,4 +171,4 @@ def modifiers() -> int:
     return 0
 
 
-__all__ = ["describe", "find_plan", "rules"]
+__all__ = ["describe", "find_plan", "rules", "unusable"]

@@ -18,6 +18,7 @@ from tocsin.events.time import normal_time
 from tocsin.findings import Coverage, Report
 from tocsin.findings.text import safe_json, safe_lines
 from tocsin.rules.rule import LEVELS
+from tocsin.runs.readers import CHOICES, ENVIRONMENT
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
 
@@ -42,9 +43,18 @@ _LEVEL = click.Choice(LEVELS)
     help="Form of the findings [default: by FILE's name, else jsonl].",
 )
 @click.option("--level", type=_LEVEL, default=LEVELS[0], show_default=True, help="Evaluate rules of this level and above.")
-@click.option("--since", metavar="TIME", help="Only findings at or after TIME (RFC 3339 or a date, UTC).")
-@click.option("--until", metavar="TIME", help="Only findings before TIME.")
+@click.option(
+    "--since", metavar="TIME", help="Only findings at or after TIME (RFC 3339 or a date, UTC), and those without a time."
+)
+@click.option("--until", metavar="TIME", help="Only findings before TIME, and those without a time, which are counted.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes [default: one for each core].")
+@click.option(
+    "--reader",
+    type=click.Choice(CHOICES),
+    default=CHOICES[0],
+    show_default=True,
+    help=f"Fast readers, slow ones, or what suits the input; {ENVIRONMENT} sets the default.",
+)
 @click.option("--dedupe", is_flag=True, help="Give one finding for a record that was read twice.")
 @click.option("--fail-on", type=_LEVEL, help="Leave with 10 when there is a finding of this level or above.")
 @click.option("--strict", is_flag=True, help="Leave with 4 when a rule or file could not be used in full.")
@@ -73,6 +83,7 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         jobs=options["jobs"] or 0,
         dedupe=options["dedupe"],
         passwords=options["password"],
+        reader=options["reader"],
     )
     _check_outputs(chosen, options["coverage"])
     form = options["form"] or _FORMATS.get(Path(output or "").suffix, "jsonl")
@@ -84,6 +95,8 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     out: BinaryIO | None = sys.stdout.buffer if to_stdout else None
     with _interruptible(running), _progress(options["quiet"]) as tick:
         report = running.run(SINKS[form](), out, tick)
+    if running.compiling and not options["quiet"]:
+        click.echo("note: the fast readers are being compiled in the background (once, half a minute)", err=True)
     if options["coverage"]:
         _write_coverage(options["coverage"], report.coverage)
     if not options["quiet"]:

@@ -147,6 +147,10 @@ def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
     notes = [f"{_number(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
     notes += [f"written to {path}"] if path else []
     screen.heading(", ".join([title, *notes]))
+    if tally.untimed:
+        screen.prose(
+            _MARGIN, Text(f"{_number(tally.untimed, 'finding')} without a time: --since and --until keep these", "dim")
+        )
     levels = sorted(tally.levels.items(), key=lambda item: _rank(item[0]))
     screen.counts([(_plain(level, _STYLES.get(level, "")), count) for level, count in levels])
     screen.heading("Rules that matched")
@@ -210,7 +214,8 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
         screen.counts(_ranked(coverage.logsources, "(none)"), more=": see --coverage")
     _show_rules(screen, "Rules unsupported", rules.unsupported, by_path=True)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
-    _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
+    if coverage.events:
+        _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
 

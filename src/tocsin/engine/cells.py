@@ -26,4 +26,11 @@ class Cell:
         self.known: dict[int, bool | RegexTimeout] = {}
 
 
-__all__ = ["Cell"]
+def texts_of(cell: str | None) -> tuple[str, ...]:
+    """Return the texts of a cell, as `Cell.texts` has them."""
+    if cell is None:
+        return ()
+    return (cell,) if not cell.startswith("\0") else tuple([value for value in decode(cell) if value is not None])
+
+
+__all__ = ["Cell", "texts_of"]

@@ -25,7 +25,7 @@ def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray
     if len(columns) > 1:
         return _joined(alias, columns)
     cells = first.dictionary.to_pylist()
-    made = [_encoded(transform(alias, (_text(cell),))) for cell in cells]
+    made = [_encoded(transform(alias, (text_of(cell),))) for cell in cells]
     if made == cells:
         return first
     return pa.DictionaryArray.from_arrays(first.indices, pa.array(made, pa.string())).cast(pa.string()).dictionary_encode()
@@ -40,7 +40,8 @@ def _encoded(text: str | None) -> str | None:
     return None if text is None else encode(text)
 
 
-def _text(cell: str | None) -> str | None:
+def text_of(cell: str | None) -> str | None:
+    """Return the one text of a cell; None for a null and for a list of several."""
     if cell is None or not cell.startswith("\0"):
         return cell
     values = decode(cell)
@@ -50,7 +51,8 @@ def _text(cell: str | None) -> str | None:
 def _joined(alias: Alias, columns: list[pa.DictionaryArray | None]) -> pa.DictionaryArray:
     rows = len(columns[0]) if columns[0] is not None else 0
     lists = [column.to_pylist() if column is not None else [None] * rows for column in columns]
-    return cell_column([_encoded(transform(alias, tuple(_text(cell) for cell in cells))) for cells in zip(*lists, strict=True)])
+    rows_of_texts = [tuple([text_of(cell) for cell in cells]) for cells in zip(*lists, strict=True)]
+    return cell_column([_encoded(transform(alias, texts)) for texts in rows_of_texts])
 
 
-__all__ = ["view_column"]
+__all__ = ["text_of", "view_column"]

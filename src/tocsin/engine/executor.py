@@ -17,9 +17,9 @@ from tocsin.engine.cells import Cell
 from tocsin.engine.columns import view_column
 from tocsin.engine.interface import Fault, Match, Matches
 from tocsin.engine.prefilter import FieldFilter
-from tocsin.engine.tests import RowTest, compile_expr
+from tocsin.engine.tests import Row, RowTest, compile_expr
 from tocsin.errors import RegexTimeout
-from tocsin.events import EventBatch, Gate
+from tocsin.events import KEYWORDS, EventBatch, Gate
 from tocsin.plans.expr import Atom, Not, Plan
 from tocsin.plans.gates import GatePlan, PlanIndex, ViewPlan, plan_gate
 
@@ -28,6 +28,7 @@ CACHE_BYTES: Final = 16 << 20
 _CELL_BYTES: Final = 900
 _MOST_TIMEOUTS: Final = 10
 """How often a rule may be cut off before it is no longer tried; its candidates then count as undecided at once."""
+_GATED: Final = frozenset({"EventID", "Channel"})
 _ANSWERS: Final = 50_000
 _GATES: Final = 1024
 _WIDEST: Final = 1 << 62
@@ -39,39 +40,45 @@ class FastEngine:
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         self._plans = PlanIndex(plans)
-        self._gates: dict[Gate, tuple[GatePlan, list[_ViewProgram]]] = {}
+        self._size_bytes = 0
+        self._gates: dict[Gate, tuple[GatePlan, list[ViewProgram]]] = {}
 
     def gate_plan(self, gate: Gate) -> GatePlan:
         """Return what the rules want of a gate."""
-        return self._gate(gate)[0]
+        return self.program(gate)[0]
 
-    def _gate(self, gate: Gate) -> tuple[GatePlan, list[_ViewProgram]]:
+    def program(self, gate: Gate) -> tuple[GatePlan, list[ViewProgram]]:
+        """Return what the rules want of a gate, and their programs for each view."""
         found = self._gates.get(gate)
         if found is None:
             if len(self._gates) >= _GATES:
                 self._gates.clear()
+                self._size_bytes = 0
             plan = plan_gate(gate, self._plans)
-            found = self._gates[gate] = (plan, [_ViewProgram(view) for view in plan.views])
+            found = self._gates[gate] = (plan, [ViewProgram(view) for view in plan.views])
         return found
 
     def match(self, batch: EventBatch) -> Matches:
         """Return the rows that each rule matches, sorted by row and rule."""
         answer = Matches()
-        for number, program in enumerate(self._gate(batch.gate)[1]):
+        for number, program in enumerate(self.program(batch.gate)[1]):
+            before = program.size_bytes
             program.run(batch, number, answer)
+            self._size_bytes += program.size_bytes - before
         answer.found.sort()
-        self._bound_caches()
+        if self._size_bytes > CACHE_BYTES:
+            self._forget()
         return answer
 
-    def _bound_caches(self) -> None:
-        programs = [program for _, found in self._gates.values() for program in found]
-        if sum(program.size_bytes for program in programs) > CACHE_BYTES:
+    def _forget(self) -> None:
+        self._size_bytes = 0
+        for _, programs in self._gates.values():
             for program in programs:
                 program.forget()
 
 
-class _ViewProgram:
-    """The compiled rules of one view of a gate, with its caches."""
+class ViewProgram:
+    """The compiled rules of one view of a gate, with its caches. A row of it is a cell for each of `fields`."""
 
     def __init__(self, view: ViewPlan) -> None:
         self.view = view
@@ -83,7 +90,13 @@ class _ViewProgram:
         self.timeouts: dict[int, tuple[int, RegexTimeout]] = {}
         self.always = 0
         self.filters = self._filters()
+        self.asking = [at for at, found in enumerate(self.filters) if not found.empty]
         self.forget()
+
+    def reads_all(self, number: int) -> bool:
+        """Tell whether the fields here are all that a rule of the view can show as reasons; the gate decides the others."""
+        plan = next(rule.plan for rule in self.view.rules if rule.number == number)
+        return KEYWORDS not in plan.fields and _GATED.issuperset(set(plan.fields).difference(self.fields))
 
     def _filters(self) -> list[FieldFilter]:
         found: dict[str, list[tuple[Atom | Not, int]]] = {name: [] for name in self.fields}
@@ -130,23 +143,28 @@ class _ViewProgram:
         for at, name in enumerate(self.fields):
             column = view_column(batch, self.view.view, name)
             if column is None:
-                tables.append([self._cell(at, None)])
+                tables.append([self._known_cell(at, None)])
                 codes.append(np.zeros(batch.rows, np.int32))
                 continue
             known = self.cells[at]
             values = column.dictionary.to_pylist()
-            table = [known.get(value) or self._cell(at, value) for value in values]
-            table.append(self._cell(at, None))
+            table = [known.get(value) or self._known_cell(at, value) for value in values]
+            table.append(self._known_cell(at, None))
             tables.append(table)
             codes.append(column.indices.fill_null(len(values)).to_numpy(zero_copy_only=False))
         return tables, codes
 
-    def _cell(self, at: int, value: str | None) -> Cell:
+    def cell(self, at: int, value: str | None, number: int = 0) -> Cell:
+        """Return the cell of a value of a field, with the rules that it makes candidates."""
+        cell = Cell(value, number)
+        cell.mask = self.filters[at].mask(cell)
+        return cell
+
+    def _known_cell(self, at: int, value: str | None) -> Cell:
         known = self.cells[at]
         cell = known.get(value)
         if cell is None:
-            cell = known[value] = Cell(value, self.next_number)
-            cell.mask = self.filters[at].mask(cell)
+            cell = known[value] = self.cell(at, value, self.next_number)
             self.next_number += 1
             self.size_bytes += _CELL_BYTES + 3 * len(value or "")
         return cell
@@ -165,13 +183,14 @@ class _ViewProgram:
         key = tuple([cell.number for cell in row])
         answer = self.answers.get(key)
         if answer is None:
-            answer = self.answers[key] = self._evaluate(row)
+            mask = self.always
+            for cell in row:
+                mask |= cell.mask
+            answer = self.answers[key] = self.evaluate(row, mask)
         return answer
 
-    def _evaluate(self, row: tuple[Cell, ...]) -> Answer:
-        mask = self.always
-        for cell in row:
-            mask |= cell.mask
+    def evaluate(self, row: Row, mask: int) -> Answer:
+        """Return the numbers of the rules that hold on a row, and those that could not be decided; `mask`: the candidates."""
         found: list[int] = []
         faults: list[tuple[int, RegexTimeout]] = []
         while mask:
@@ -216,4 +235,4 @@ def _combinations(
     return firsts, which
 
 
-__all__ = ["CACHE_BYTES", "FastEngine"]
+__all__ = ["CACHE_BYTES", "Answer", "FastEngine", "ViewProgram"]

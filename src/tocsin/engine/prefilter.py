@@ -6,21 +6,26 @@ asked one by one. A prefilter may over-approximate, never miss: the rules themse
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import hyperscan
 
-from tocsin.engine.cells import Cell
+from tocsin.engine.cells import Cell, texts_of
 from tocsin.engine.tests import CellTest, cell_test
 from tocsin.errors import RegexTimeout
-from tocsin.plans.expr import Atom, Glob, Not
+from tocsin.plans.expr import Atom, Glob, Not, Regex
+from tocsin.plans.regex_literal import required_literal
 from tocsin.plans.witness import longest_literal
 from tocsin.rules.pattern import ANY, Pattern
 
 _FEW: Final = 4
+_SHORTEST_NEEDLE: Final = 3
 _MOST_TIMEOUTS: Final = 10
-_ONE_BY_ONE: Final = 40
+_SEARCHES: Final = 60_000
+"""Searches for one literal in one text that cost as much as compiling a database."""
 
 
 class FieldFilter:
@@ -44,6 +49,9 @@ class FieldFilter:
             self._direct.append((lambda cell: not test(cell), mask))
             return
         place = self._place(witness.test.pattern) if isinstance(witness.test, Glob) else None
+        if isinstance(witness.test, Regex):
+            needle = required_literal(witness.test.expression)
+            place = (self._needles, needle) if len(needle) >= _SHORTEST_NEEDLE else None
         if place is None:
             self._direct.append((cell_test(witness), mask))
             return
@@ -68,13 +76,28 @@ class FieldFilter:
 
     def mask(self, cell: Cell) -> int:
         """Return the candidates, one bit a rule."""
+        return self._looked_up([(0, fold) for fold in cell.folds], [self._asked(cell)])[0]
+
+    def masks(self, values: Sequence[str | None]) -> list[int]:
+        """Return the candidates of many cells. Cost: one search for all their literals together."""
+        masks = [self._asked(Cell(value, 0)) for value in values] if self._direct else [0] * len(values)
+        return self._looked_up([(at, text.casefold()) for at, value in enumerate(values) for text in texts_of(value)], masks)
+
+    def _looked_up(self, folds: list[tuple[int, str]], masks: list[int]) -> list[int]:
+        """Add to each mask what the folded texts of its number make candidates."""
+        exact, tails = self._exact, self._tails
+        for at, fold in folds:
+            masks[at] |= exact.get(fold, 0)
+        if tails:
+            for at, fold in folds:
+                masks[at] |= tails.get(fold.rpartition("\\")[2], 0)
+        if self._needles:
+            for at, rules in self._scan.search(folds):
+                masks[at] |= rules
+        return masks
+
+    def _asked(self, cell: Cell) -> int:
         mask = 0
-        for fold in cell.folds:
-            mask |= self._exact.get(fold, 0)
-            if self._tails:
-                mask |= self._tails.get(fold.rpartition("\\")[2], 0)
-            if self._needles and fold:
-                mask |= self._scan.mask(fold)
         for number, (test, rules) in enumerate(self._direct):
             try:
                 if self._timeouts.get(number, 0) >= _MOST_TIMEOUTS or test(cell):
@@ -88,37 +111,31 @@ class FieldFilter:
 class _Scanner:
     """Many literals at once.
 
-    Compiling them costs as much as looking for each in a few hundred values one by one, and most fields have no more
-    distinct values than that: so the first values are searched so, and the database is made when there are more.
+    Compiling them costs as much as many searches one by one, and most fields have few distinct values: so the first values
+    are searched so, and the database is made when more come. It searches all texts at hand in one go; a literal that is
+    found over the border of two texts makes one candidate too many, which the rule itself turns down.
     """
 
     def __init__(self, needles: dict[str, int]) -> None:
         self._needles = tuple(needles.items())
         self._masks = list(needles.values())
-        self._hits: list[int] = []
-        self._left = _ONE_BY_ONE if len(needles) > _FEW else -1
+        self._left = _SEARCHES
         self._database: hyperscan.Database | None = None
 
-    def mask(self, fold: str) -> int:
-        """Return the rules of the needles that a folded text holds."""
-        mask = 0
-        if self._left:
-            self._left -= 1
-            for needle, rules in self._needles:
-                if needle in fold:
-                    mask |= rules
-            return mask
+    def search(self, folds: Sequence[tuple[int, str]]) -> list[tuple[int, int]]:
+        """Return, for numbered folded texts, their number and the rules of the literals that they hold."""
         if self._database is None:
+            self._left -= len(folds) * len(self._needles)
+            if self._left >= 0 or len(self._needles) <= _FEW:
+                return [(at, rules) for at, fold in folds for needle, rules in self._needles if needle in fold]
             self._database = _compile([needle for needle, _ in self._needles])
-        hits = self._hits
-        hits.clear()
-        self._database.scan(fold.encode("utf-8", "replace"), match_event_handler=self._hit)
-        for number in hits:
-            mask |= self._masks[number]
-        return mask
-
-    def _hit(self, number: int, start: int, end: int, flags: int, context: object) -> None:
-        self._hits.append(number)
+        texts = [fold.encode("utf-8", "replace") for _, fold in folds]
+        hits: list[tuple[int, int]] = []
+        self._database.scan(
+            b"\n".join(texts), match_event_handler=lambda number, start, end, flags, context: hits.append((number, end))
+        )
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        return [(folds[bisect_left(ends, end)][0], self._masks[number]) for number, end in hits]
 
 
 def _compile(needles: list[str]) -> hyperscan.Database:
@@ -128,7 +145,7 @@ def _compile(needles: list[str]) -> hyperscan.Database:
         expressions=[needle.encode() for needle in needles],
         ids=list(range(count)),
         elements=count,
-        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * count,
+        flags=[0] * count,
         literal=True,
     )
     return database

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from tocsin.engine.cells import Cell
 from tocsin.errors import RegexTimeout
@@ -11,7 +11,15 @@ from tocsin.plans.expr import And, Atom, Cidr, Constant, Exists, Expr, Glob, Not
 from tocsin.plans.match import TextTest, compare_texts, text_test
 from tocsin.rules.pattern import ANY, Pattern
 
-Row = Sequence[Cell]
+
+class Row(Protocol):
+    """The cells of a row, by the place of their field in the view."""
+
+    def __getitem__(self, at: int, /) -> Cell:
+        """Return a cell."""
+        ...
+
+
 RowTest = Callable[[Row], bool]
 CellTest = Callable[[Cell], bool]
 _REMEMBERED: Final = (Regex, Cidr, TimePart)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocsin.events.gate import Gate
 from tocsin.events.values import find, walk_scalars
+
+
+class Brief(NamedTuple):
+    """What a finding needs of an event beside why it matched.
+
+    `time`, `host` and `record` are those of the event, `record_id` the text of its EventRecordID, `json` the event as read,
+    as one line of JSON.
+    """
+
+    time: str
+    host: str
+    record: int
+    record_id: str
+    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +54,4 @@ class Event:
             yield self.text
 
 
-__all__ = ["Event"]
+__all__ = ["Brief", "Event"]

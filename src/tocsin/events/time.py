@@ -11,6 +11,7 @@ _ISO: Final = re.compile(
 )
 _EPOCH: Final = re.compile(r"\s*(\d{9,11})(?:\.(\d{1,9}))?\s*")
 _MILLIS: Final = re.compile(r"\s*(?:(\d{12,13})|/Date\((\d{1,14})\)/)\s*")
+_NORMAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _SHORT_FORM: Final = 27  # 2023-09-05T09:51:51.566000Z
 
 
@@ -61,8 +62,18 @@ def format_time(moment: datetime) -> str:
 
 def normal_time(value: object) -> str:
     """Return a value's time as RFC 3339 in UTC, or an empty text when it is none."""
+    if type(value) is str and _NORMAL.fullmatch(value) and _exists(value):
+        return value
     moment = parse_time(value)
     return format_time(moment) if moment else ""
+
+
+def _exists(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 __all__ = ["format_time", "normal_time", "parse_time"]

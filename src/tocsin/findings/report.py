@@ -46,13 +46,17 @@ class RuleCoverage(Struct):
 
 
 class Coverage(Struct):
-    """What a scan looked at. `complete` is False when it was interrupted; `events` counts every event read."""
+    """What a scan looked at. `complete` is False when it was interrupted; `events` counts every event read.
+
+    `untimed` counts the findings whose event has no time, so that no range of time leaves them out.
+    """
 
     complete: bool
     events: int
     files: list[FileOutcome]
     logsources: dict[str, int]
     rules: RuleCoverage
+    untimed: int = 0
 
 
 class Tally(Struct):
@@ -64,6 +68,7 @@ class Tally(Struct):
     rules: Counter[tuple[str, str]] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
     tactics: Counter[str] = field(default_factory=Counter)
+    untimed: int = 0
 
 
 class Report(Struct):

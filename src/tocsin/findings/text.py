@@ -18,6 +18,7 @@ _UNSAFE_BYTES: Final = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
     rb"|\xef\xbf[\xb9-\xbb]|\xf3\xa0[\x80-\x81][\x80-\xbf]"
 )
+_PLAIN_BYTES: Final = bytes(range(0x7F))
 
 
 def safe_text(text: str) -> str:
@@ -33,9 +34,10 @@ def safe_lines(text: str) -> str:
 def safe_json(line: bytes) -> bytes:
     r"""Return valid JSON with the same value, in which such characters are written as `\u009b`.
 
-    The C0 controls are escaped in any valid JSON; a line of plain ASCII without DEL comes back as it is.
+    The C0 controls are escaped in any valid JSON; most lines hold none of the others and come back as they are.
     """
-    return line if line.isascii() and b"\x7f" not in line else _UNSAFE_BYTES.sub(_escaped, line)
+    beyond = line.translate(None, _PLAIN_BYTES)
+    return _UNSAFE_BYTES.sub(_escaped, line) if beyond and _UNSAFE_BYTES.search(beyond) else line
 
 
 def _visible(found: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from tocsin.events.values import elements
 from tocsin.plans.expr import And, Atom, Constant, Exists, Expr, Glob, Not, Null, Plan, Reference, Regex, Test
 from tocsin.plans.match import compare_texts, text_test
 from tocsin.rules.condition import AllOf, Condition, Name, NotOf
-from tocsin.rules.pattern import write_pattern
+from tocsin.rules.pattern import quoted, write_pattern
 
 _SHOWN_VALUES: Final = 20
 
@@ -155,15 +155,15 @@ def verdicts(expr: Expr, event: Event) -> list[Verdict]:
 def describe(test: Test) -> str:
     """Return a test in words."""
     if isinstance(test, Glob):
-        return f"{'cased ' if test.cased else ''}{write_pattern(test.pattern)!r}"
+        return f"{'cased ' if test.cased else ''}{quoted(write_pattern(test.pattern))}"
     if isinstance(test, Regex):
-        return f"re {test.expression!r}" + (f" ({test.flags})" if test.flags else "")
+        return f"re {quoted(test.expression)}" + (f" ({test.flags})" if test.flags else "")
     if isinstance(test, Null):
         return "null"
     if isinstance(test, Exists):
         return "exists"
     if isinstance(test, Reference):
-        return f"{test.how} field {test.other!r}"
+        return f"{test.how} field {quoted(test.other)}"
     return " ".join(str(part) for part in _parts(test))
 
 

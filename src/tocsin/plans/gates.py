@@ -26,7 +26,8 @@ from tocsin.plans.expr import (
 )
 from tocsin.plans.match import glob_matches
 from tocsin.plans.witness import find_witness, longest_literal
-from tocsin.rules.logsource import Tag, View, admits, views
+from tocsin.rules import windows_channels
+from tocsin.rules.logsource import ALIASES, Tag, View, admits, views
 from tocsin.rules.rule import Logsource
 
 _SHORTEST_SCREEN: Final = 3
@@ -100,6 +101,14 @@ class PlanIndex:
             if tags:
                 found += [(number, plan, tags) for number, plan in members]
         return sorted(found, key=lambda item: item[0])
+
+
+def native_fields(plans: Sequence[Plan]) -> frozenset[str]:
+    """Return every field that the rules may demand of any gate, under the names of native events."""
+    found = {name for plan in plans for name in plan.fields}
+    found.update(name for alias in ALIASES if alias.field in found for name in alias.sources)
+    found.update(field for field, _ in windows_channels.REQUIRED.values())
+    return frozenset(found - {KEYWORDS, ""})
 
 
 def plan_gate(gate: Gate, plans: PlanIndex) -> GatePlan:
@@ -178,4 +187,4 @@ def longest_plain(atom: Atom) -> str:
     return max(runs.split("\0"), key=len)
 
 
-__all__ = ["GatePlan", "GateRule", "PlanIndex", "ViewPlan", "fold_gate", "plan_gate"]
+__all__ = ["GatePlan", "GateRule", "PlanIndex", "ViewPlan", "fold_gate", "native_fields", "plan_gate"]

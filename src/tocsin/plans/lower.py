@@ -79,21 +79,26 @@ class _Lowering:
         self.placeholders = placeholders
         self.every_value = "all" in item.modifiers
         self.negated = item.modifiers.count("neq") % 2 == 1
+        self.at = 0
 
     def run(self) -> Expr:
-        values = [[_start(value, self.item)] for value in self.item.values]
-        for name in self.item.modifiers:
-            step = _STEPS.get(MODIFIERS[name].kind)
-            if step:
-                values = [[after for draft in drafts for after in step(self, name, draft)] for drafts in values]
-        field = self.item.field or KEYWORDS
-        tests = [either([self.finish(field, draft) for draft in drafts]) for drafts in values]
+        tests = [self.lower(at, value) for at, value in enumerate(self.item.values)]
         expr = every(tests) if self.every_value else either(tests)
         return negate(expr) if self.negated else expr
 
+    def lower(self, at: int, value: Scalar) -> Expr:
+        self.at = at  # an error names the value
+        drafts = [_start(value, self.item)]
+        for name in self.item.modifiers:
+            step = _STEPS.get(MODIFIERS[name].kind)
+            if step:
+                drafts = [after for draft in drafts for after in step(self, name, draft)]
+        field = self.item.field or KEYWORDS
+        return either([self.finish(field, draft) for draft in drafts])
+
     def error(self, code: str, message: str, hint: str = "") -> RuleError:
         field = self.item.field or "keywords"
-        return RuleError(code, f"{message} on field {field!r}", hint=hint, trail=self.item.trail)
+        return RuleError(code, f"{message} on field {field!r}", hint=hint, trail=(*self.item.trail, self.at))
 
     def finish(self, field: str, draft: _Draft) -> Expr:
         if draft.exists is not None:
@@ -257,7 +262,7 @@ def _placeholder(low: _Lowering, name: str, draft: _Draft) -> list[_Draft]:
         if not low.placeholders.get(placeholder):
             hint = f"give it values in the configuration: placeholders: {{{placeholder}: [...]}}"
             message = f"placeholder %{placeholder}% has no value"
-            raise UnsupportedRule("R030", message, hint=hint, trail=low.item.trail)
+            raise UnsupportedRule("R030", message, hint=hint, trail=(*low.item.trail, low.at))
     drafts = []
     for values in product(*(low.placeholders[placeholder] for placeholder in names)):
         replacements = iter([scalar_text(value) or "" for value in values])

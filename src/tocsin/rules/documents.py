@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import yaml
@@ -58,20 +59,43 @@ def _where(text: bytes, path: str, line: int, column: int, width: int = 1) -> Wh
 
 
 def place(error: E, text: bytes, path: str, index: int = 0) -> E:
-    """Return the error with the place that its trail leads to in the document of that index."""
+    """Return the error with the place that its trail leads to in the document of that index.
+
+    A step `key:NAME` means a key instead of its value, and `part:2` after it the second modifier of that key.
+    """
     if error.where:
         return error
     node = _document_node(text, index)
     if node is None:
         return error.at(Where(path))
+    part = 0
     for step in error.trail:
         below = _below(node, step)
         if below is None:
+            part = _part_number(step)
             break
         node = below
     mark, end = node.start_mark, node.end_mark
     width = end.column - mark.column if end.line == mark.line else 1
-    return error.at(_where(text, path, mark.line, mark.column, max(1, width)))
+    where = _where(text, path, mark.line, mark.column, max(1, width))
+    return error.at(_narrowed(where, part) if part else where)
+
+
+def _part_number(step: str | int) -> int:
+    """Return which part of a key, divided at `|`, a step of the form `part:2` means; 0 when it is none."""
+    name, _, number = str(step).partition(":")
+    return int(number) if name == "part" and number.isdecimal() else 0
+
+
+def _narrowed(where: Where, part: int) -> Where:
+    """Return the place of one part of a key, without the quotes around the key."""
+    start = where.column - 1
+    pieces = where.source[start : start + where.width].split("|")
+    if part >= len(pieces):
+        return where
+    before = sum(len(piece) + 1 for piece in pieces[:part])
+    width = len(pieces[part].rstrip("\"' "))
+    return replace(where, column=where.column + before, width=max(1, width))
 
 
 def _document_node(text: bytes, index: int) -> Any:

@@ -108,6 +108,9 @@ _TWINS: Final[dict[str, View]] = {
     "4657": _twin("registry_set", _REGISTRY_TWIN, "", "OperationType", "%%1904 %%1905"),
 }
 
+ALIASES: Final = (*(alias for view in _TWINS.values() for alias in view.aliases), *_ANTIVIRUS)
+"""The aliases of all views."""
+
 _CHANNEL_SERVICES: Final[dict[str, tuple[str, ...]]] = {}
 for _service, _channels in windows.SERVICES.items():
     for _channel in _channels:
@@ -240,4 +243,4 @@ def why_no_source(logsource: Logsource) -> str:
     return "" if visible_events(logsource) else f"no source of events is known for the logsource {logsource}"
 
 
-__all__ = ["SYSLOG_SERVICES", "Alias", "Tag", "View", "admits", "views", "visible_events", "why_no_source"]
+__all__ = ["ALIASES", "SYSLOG_SERVICES", "Alias", "Tag", "View", "admits", "views", "visible_events", "why_no_source"]

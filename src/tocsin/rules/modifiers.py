@@ -75,18 +75,20 @@ def check_modifiers(field: str, modifiers: tuple[str, ...], trail: tuple[str | i
     Raises: RuleError R012 for an unknown one, R013 for one that cannot be used here, R016 for a character encoding that
     no base64 modifier follows.
     """
-    for name in modifiers:
+    for at, name in enumerate(modifiers, 1):
         if name not in MODIFIERS:
             close = get_close_matches(name, MODIFIERS, 1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             message = f"unknown modifier {name!r} on field {field!r}"
-            raise RuleError("R012", message, hint=hint + "`tocsin rules modifiers` lists all", trail=trail)
+            raise RuleError("R012", message, hint=hint + "`tocsin rules modifiers` lists all", trail=(*trail, f"part:{at}"))
     kinds = [MODIFIERS[name].kind for name in modifiers]
     for at, kind in enumerate(kinds):
-        _check_one(modifiers[at], kind, kinds[:at], trail)
+        _check_one(modifiers[at], kind, kinds[:at], (*trail, f"part:{at + 1}"))
     if "charset" in kinds and "encoding" not in kinds[kinds.index("charset") :]:
-        message = f"{modifiers[kinds.index('charset')]!r} on field {field!r} is not followed by a base64 modifier"
-        raise RuleError("R016", message, hint="write for example 'wide|base64offset|contains'", trail=trail)
+        at = kinds.index("charset")
+        message = f"{modifiers[at]!r} on field {field!r} is not followed by a base64 modifier"
+        hint = "write for example 'wide|base64offset|contains'"
+        raise RuleError("R016", message, hint=hint, trail=(*trail, f"part:{at + 1}"))
 
 
 def _check_one(name: str, kind: str, before: list[str], trail: tuple[str | int, ...]) -> None:

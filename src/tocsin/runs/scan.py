@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,9 @@ from tocsin.findings import FileOutcome, Report, Tally
 from tocsin.plans.expr import Plan
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.coverage import make_coverage
+from tocsin.runs.folder import work_folder
 from tocsin.runs.pool import Gathered, Pool
+from tocsin.runs.readers import Readers, choose, compiling
 from tocsin.runs.ruleset import RuleSet
 from tocsin.runs.spool import Entry, merge, record_bases, without_duplicates
 from tocsin.runs.units import Unit, plan_units
@@ -35,7 +36,10 @@ _STDIN: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What to scan and how. `paths` may hold `-` for standard input; `since` and `until` are RFC 3339 in UTC or empty."""
+    """What to scan and how. `paths` may hold `-` for standard input; `since` and `until` are RFC 3339 in UTC or empty.
+
+    `reader` is one of `readers.CHOICES`.
+    """
 
     paths: tuple[str, ...]
     output: Path | None = None
@@ -45,6 +49,7 @@ class ScanOptions:
     jobs: int = 0
     dedupe: bool = False
     passwords: tuple[str, ...] = ()
+    reader: str = "auto"
     limits: Limits = field(default_factory=Limits)
 
 
@@ -59,12 +64,18 @@ class Scan:
         self._rules = rules
         self._pool: Pool | None = None
         self._interrupted = False
+        self._compiling = False
 
     def interrupt(self) -> None:
         """End early; what was found so far is written, marked incomplete."""
         self._interrupted = True
         if self._pool:
             self._pool.stop()
+
+    @property
+    def compiling(self) -> bool:
+        """Tell whether kernels are being compiled in the background while this scan goes on with slow readers."""
+        return self._compiling
 
     def run(self, sink: Sink, out: BinaryIO | None, tick: Tick = lambda done, total, events, findings: None) -> Report:
         """Scan and write the findings, sorted, to `out` or to the options' output file.
@@ -77,15 +88,14 @@ class Scan:
         units = plan_units(files, "-" in self._options.paths)
         plans = self._plans()
         total = sum(unit.size_bytes for unit in units)
-        folder = _make_folder()
-        stdin = os.dup(_STDIN) if "-" in self._options.paths else -1
-        try:
+        with work_folder() as folder, _standard_input("-" in self._options.paths) as stdin:
             settings = Settings(
                 plans=plans,
                 units=units,
                 folder=folder,
                 limits=self._options.limits,
                 passwords=self._options.passwords,
+                readers=self._choose_readers(total),
                 since=self._options.since,
                 until=self._options.until,
                 stdin=stdin,
@@ -98,13 +108,15 @@ class Scan:
                 sink.end(target, complete)
             if self._options.output and self._options.output.is_file():
                 _mark(self._options.output, complete)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            if stdin >= 0:
-                os.close(stdin)
         outcomes = skipped + _outcomes(units, gathered, complete)
         coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, gathered.failed, complete)
+        coverage.untimed = tally.untimed
         return Report(coverage, tally, time.monotonic() - begun, total)
+
+    def _choose_readers(self, total: int) -> Readers:
+        readers = choose(self._options.reader, total, "-" in self._options.paths)
+        self._compiling = compiling(readers)
+        return readers
 
     def _find(self) -> tuple[list[FoundFile], list[FileOutcome]]:
         files: list[FoundFile] = []
@@ -168,6 +180,7 @@ def _lines(gathered: Gathered, unit: Unit) -> int:
 
 def _count(tally: Tally, entry: Entry) -> None:
     tally.findings += 1
+    tally.untimed += not entry.time
     tally.levels[entry.level] += 1
     tally.rules[(entry.title, entry.level)] += 1
     tally.hosts[entry.host] += 1
@@ -203,11 +216,15 @@ def _join(a: FileOutcome, b: FileOutcome) -> FileOutcome:
     return FileOutcome(a.path, a.format or b.format, status, a.events + b.events, reason)
 
 
-def _make_folder() -> Path:
+@contextmanager
+def _standard_input(wanted: bool) -> Iterator[int]:
+    """Give a duplicate of standard input's descriptor, or -1 when it is not read."""
+    descriptor = os.dup(_STDIN) if wanted else -1
     try:
-        return Path(tempfile.mkdtemp(prefix="tocsin-"))
-    except OSError as error:
-        raise OutputError("O001", f"no temporary folder can be made: {error}", hint="set TMPDIR") from error
+        yield descriptor
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -16,8 +16,6 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
-from tocsin.events import Event
-from tocsin.events.values import scalar_text
 from tocsin.findings import Finding
 from tocsin.runs.batches import Origin
 
@@ -57,8 +55,11 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Entry).decode
 
 
-def entry_of(finding: Finding, origin: Origin, event: Event) -> Entry:
-    """Return the entry of a finding. `same` is what tells the same record read twice (semantics 26)."""
+def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> Entry:
+    """Return the entry of a finding in an event of a channel.
+
+    `same` is what tells the same record read twice (semantics 26).
+    """
     head = b"{" + b",".join(
         b'"%b":%b' % (name.encode(), _encode(getattr(finding, name)))
         for name in ("rule", "time", "host", "logsource", "telemetry", "twin")
@@ -68,7 +69,7 @@ def entry_of(finding: Finding, origin: Origin, event: Event) -> Entry:
         _encode(finding.source.format),
     )
     tail = b'},"event":%b,"matched":%b}' % (_encode(finding.event), _encode(finding.matched))
-    record_id = scalar_text(event.fields.get("EventRecordID")) or hashlib.blake2b(tail, digest_size=16).hexdigest()
+    record_id = record_id or hashlib.blake2b(tail, digest_size=16).hexdigest()
     rule = finding.rule
     return Entry(
         time=finding.time,
@@ -83,7 +84,7 @@ def entry_of(finding: Finding, origin: Origin, event: Event) -> Entry:
         title=rule.title,
         host=finding.host,
         tags=rule.tags,
-        same=(rule.id or rule.path, finding.host, event.gate.channel, record_id),
+        same=(rule.id or rule.path, finding.host, channel, record_id),
     )
 
 

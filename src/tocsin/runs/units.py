@@ -92,6 +92,14 @@ class FileSlice:
         self._left = unit.end - unit.start
         file.seek(unit.start)
 
+    def readinto(self, target: memoryview) -> int:
+        """Fill the target as far as there are bytes; return their number."""
+        size = self._file.readinto(target[: self._left])  # type: ignore[attr-defined]
+        if not size and self._left:
+            raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
+        self._left -= size
+        return int(size)
+
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes."""
         data = self._file.read(self._left if size < 0 else min(size, self._left))

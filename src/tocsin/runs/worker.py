@@ -18,15 +18,17 @@ from typing import Any, BinaryIO, Final, cast
 
 from tocsin.engine.executor import FastEngine
 from tocsin.errors import OutputError, SourceError, TocsinError
-from tocsin.events import Event, Gate
+from tocsin.events import Gate
 from tocsin.findings import FileOutcome, Finding
+from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
+from tocsin.runs.readers import Readers, make_reader
 from tocsin.runs.spool import Spool, entry_of
 from tocsin.runs.units import FileSlice, Unit
 from tocsin.sources import recognise
 from tocsin.sources.containers import Limits, open_streams
-from tocsin.sources.interface import Loss, Records, Stream
+from tocsin.sources.interface import BlockSource, Loss, Records, Stream
 
 _REASONS: Final = 50
 _TICK_S: Final = 0.1
@@ -43,6 +45,7 @@ class Settings:
     passwords: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
+    readers: Readers = field(default_factory=Readers)
     stdin: int = -1
     """A duplicate of standard input's descriptor: a worker's own is closed when it starts."""
 
@@ -107,13 +110,15 @@ class Worker:
     send: Callable[[Message], None]
     todo: Iterator[Unit]
     spool: Spool = field(init=False)
+    engine: FastEngine = field(init=False)
     batcher: Batcher = field(init=False)
+    fast: dict[str, BlockSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the engine; its programs are compiled when their gates come."""
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
-        engine = FastEngine(self.settings.plans)
-        self.batcher = Batcher(engine, self.settings.plans, self._emit)
+        self.engine = FastEngine(self.settings.plans)
+        self.batcher = Batcher(self.engine, self.settings.plans, self._emit)
 
     def run(self) -> None:
         """Work, then seal and finish."""
@@ -131,12 +136,12 @@ class Worker:
         """Tell whether the scan is to end early."""
         return bool(self.shared.stop.value)
 
-    def _emit(self, finding: Finding, origin: Origin, event: Event) -> None:
+    def _emit(self, finding: Finding, origin: Origin, channel: str, record_id: str) -> None:
         if finding.time and not (
             self.settings.since <= finding.time and (not self.settings.until or finding.time < self.settings.until)
         ):
             return
-        self.spool.add(entry_of(finding, origin, event))
+        self.spool.add(entry_of(finding, origin, channel, record_id))
         self.shared.findings[self.number] += 1
 
     def _seal(self) -> None:
@@ -177,17 +182,22 @@ class Worker:
         source = recognise(stream.head)
         if source is None:
             kind = "the file is empty [F003]" if not stream.head else "the format is not recognised [F002]"
+            if unit.path is None and self.stopping():
+                kind = "the scan was interrupted while it waited for this"
             return FileOutcome(stream.label, "", "skipped", 0, kind)
         outcome = FileOutcome(stream.label, source.name, "read", 0)
         origin = Origin(unit.number, stream.label, source.name, unit.part)
         reasons: list[str] = []
         told = 0
         try:
-            for item in source.read(stream):
+            reader = self._fast_reader(source.name)
+            for item in reader.read(stream) if reader else source.read(stream):
                 if isinstance(item, Loss):
                     reasons.append(_reason(item.error))
-                else:
+                elif isinstance(item, Records):
                     self._take(item, origin, outcome)
+                elif reader:
+                    self._take_rows(reader, item, origin, outcome)
                 self.shared.size_bytes[self.number] += stream.position - told
                 told = stream.position
                 if self.stopping():
@@ -197,13 +207,31 @@ class Worker:
             reasons.append(_reason(error))
         return _finish(outcome, reasons)
 
+    def _fast_reader(self, name: str) -> BlockSource | None:
+        """Return the fast reader of a format, made when it is first wanted; None when there is none, or not yet."""
+        if name not in self.fast and self.settings.readers.ready(name):
+            reader, engine = make_reader(name, self.engine, self.settings.plans)
+            self.fast[name] = reader
+            self.batcher.use(reader, engine)
+        return self.fast.get(name)
+
+    def _take_rows(self, reader: BlockSource, rows: Rows, origin: Origin, outcome: FileOutcome) -> None:
+        count = reader.block.events(*rows)
+        outcome.events += count
+        self.shared.events[self.number] += count
+        self.batcher.add_rows(reader, rows[1], origin)
+        self._spill()
+
+    def _spill(self) -> None:
+        if self.spool.full:
+            self.send(Sealed(self.spool.write()))
+
     def _take(self, records: Records, origin: Origin, outcome: FileOutcome) -> None:
         self.batcher.add(records, origin)
         if records.counted:
             outcome.events += len(records.raws)
             self.shared.events[self.number] += len(records.raws)
-        if self.spool.full:
-            self.send(Sealed(self.spool.write()))
+        self._spill()
 
 
 class _Input:
@@ -212,11 +240,12 @@ class _Input:
     def __init__(self, descriptor: int, stopping: Callable[[], bool]) -> None:
         self._descriptor = descriptor
         self._stopping = stopping
+        self._parent = os.getppid()
 
     def read(self, size: int, /) -> bytes:
         """Return at least one byte, or nothing at the end or when the scan is to end."""
         while not select.select([self._descriptor], [], [], _TICK_S)[0]:
-            if self._stopping():
+            if self._stopping() or os.getppid() != self._parent:
                 return b""
         return os.read(self._descriptor, size)
 

@@ -1,7 +1,8 @@
 """The log of the Linux audit daemon: every record as it is, and the program starts joined from their records.
 
 Read is the raw form (`type=... msg=audit(EPOCH:SERIAL): k=v ...`), the enriched one, and what `ausearch -i` makes of
-it; the last has times of an unknown zone, so its events have none. Source: Sigma semantics 20; the audit event parser's
+it; the last has times of an unknown zone, so its events have none. Only the enriched form has a field `SYSCALL` with
+the name of the call; the others get it from `arch` and `syscall`. Source: Sigma semantics 20; the audit event parser's
 table of encoded fields.
 """
 
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 from tocsin.events import Event, Gate
 from tocsin.events.time import normal_time
+from tocsin.sources.auditd_syscalls import SYSCALLS
 from tocsin.sources.interface import RECORD_BYTES, Loss, Records, Stream
 from tocsin.sources.text import Line, Losses, Sized, decode, grouped, head_lines, read_lines
 
@@ -78,9 +80,19 @@ class AuditRecord:
     arguments: Mapping[int, list[str]] = field(default_factory=dict)
 
     def event(self) -> Event:
-        """Return the record as an event of its own."""
+        """Return the record as an event of its own; a system call has its name, as in enriched records."""
         gate = Gate("linux", "auditd", self.kind)
-        return Event(gate, self.fields, self.fields, self.time, self.node, self.line.number, self.line.text)
+        name = _call_name(self.fields)
+        fields = {**self.fields, "SYSCALL": name} if name else self.fields
+        return Event(gate, fields, self.fields, self.time, self.node, self.line.number, self.line.text)
+
+
+def _call_name(fields: Mapping[str, Any]) -> str:
+    """Return the name of a system call that the record tells by number, or under its own name; empty when it is known."""
+    number = str(fields.get("syscall", ""))
+    if not number or "SYSCALL" in fields:
+        return ""
+    return SYSCALLS.get(str(fields.get("arch")), {}).get(number, "") if number.isdecimal() else number
 
 
 def parse_record(line: Line) -> AuditRecord | None:

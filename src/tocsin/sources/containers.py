@@ -8,6 +8,7 @@ all bytes before it were returned.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,17 +42,21 @@ def open_streams(
     or left. `Stream.read` raises SourceError where content is damaged and LimitError where a limit is exceeded.
     """
     with ExitStack() as stack:
+        modified = 0.0
         if file is None:
             if path is None:
                 raise ValueError("neither a path nor a file is given")
             try:
                 file = stack.enter_context(path.open("rb"))
+                modified = os.fstat(file.fileno()).st_mtime
             except OSError as error:
                 message = f"cannot be opened: {error.strerror or error}"
                 yield Loss(SourceError("F001", message, where=Where(label)))
                 return
         scan = Scan(limits, passwords)
-        for item in _walk(scan, _root(scan, file, label), label, 0):
+        feed = _root(scan, file, label)
+        feed.modified = modified
+        for item in _walk(scan, feed, label, 0):
             if isinstance(item, Stream) and item.label == label:
                 item.path = path
             yield item
@@ -70,20 +75,17 @@ class _Root:
         return data
 
 
-class _MemberStream(Stream):
-    """A stream that raises what is wrong with its feed, once every byte before it was returned."""
+class _Content:
+    """A feed as a file that raises at its end what is wrong with it; `losses` are then what was not told before."""
 
-    def __init__(self, scan: Scan, feed: Feed, label: str) -> None:
-        super().__init__(cast(BinaryIO, feed), label)
+    def __init__(self, scan: Scan, feed: Feed) -> None:
         self._scan, self._feed = scan, feed
-        if not self.head and feed.error is not None:
-            raise feed.error
+        self.losses: list[Loss] = []
 
-    def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes, fewer only before the end or an error. Raises: SourceError."""
-        data = super().read(size)
+    def read(self, size: int, /) -> bytes:
+        data = self._feed.read(size)
         if not data and size and self._feed.error is not None:
-            self._scan.tell(self._feed.error)
+            self.losses = self._scan.tell(self._feed.error)
             raise self._feed.error
         return data
 
@@ -109,7 +111,8 @@ def _walk(scan: Scan, feed: Feed, label: str, depth: int) -> Iterator[Stream | L
         message = f"is a container inside {depth} others, more than the limit of {scan.limits.nesting}"
         yield from scan.tell(SourceError("F009", message, where=Where(label)))
     elif packed is not None:
-        yield from _expand(scan, Feed(Expanded(scan, feed, label, packed), label), label, depth + 1)
+        expanded = Feed(Expanded(scan, feed, label, packed), label, modified=feed.modified)
+        yield from _expand(scan, expanded, label, depth + 1)
     elif archive is not None:
         yield from _seek(scan, feed, label, depth + 1, archive)
     elif is_container:
@@ -119,11 +122,13 @@ def _walk(scan: Scan, feed: Feed, label: str, depth: int) -> Iterator[Stream | L
 
 
 def _plain(scan: Scan, feed: Feed, label: str) -> Iterator[Stream | Loss]:
+    content = _Content(scan, feed)
     try:
-        stream = _MemberStream(scan, feed, label)
-    except SourceError as error:
-        yield from scan.tell(error)
+        stream = Stream(cast(BinaryIO, content), label)
+    except SourceError:
+        yield from content.losses
     else:
+        stream.modified = feed.modified
         yield stream
 
 

@@ -1,7 +1,9 @@
 """Windows event logs (EVTX), decoded by the `evtx` library.
 
-A file is a header and chunks of 64 KiB that stand for themselves. A damaged chunk or record costs that chunk's rest: the
-library says which, the chunk's own header how many records it should have held, and both become a loss with its place.
+A file is a header and chunks of 64 KiB that stand for themselves. The library gives up a chunk at the first record whose
+header is damaged. Such a chunk is read again as a copy in which each damaged stretch is covered by one empty record, so
+that it costs only itself, and the records whose names or templates it defined. The chunk's own header says how many
+records it should have held, and the missing ones become a loss with its place.
 """
 
 from __future__ import annotations
@@ -24,6 +26,13 @@ HEADER_BYTES: Final = 4096
 CHUNK_BYTES: Final = 65536
 _FILE_MAGIC: Final = b"ElfFile\0"
 _CHUNK_MAGIC: Final = b"ElfChnk\0"
+_RECORD_MAGIC: Final = b"**\0\0"
+_LAST_ID_AT: Final = 32
+_FREE_AT: Final = 48
+_TABLES_AT: Final = 128
+_RECORDS_AT: Final = 512
+_COVER_BYTES: Final = 25  # a record's header and the token that ends it
+_COVER_ID: Final = 2**64 - 2
 _CHUNKS_AT_ONCE: Final = 16
 _GROUP: Final = 4000
 _UNUSED: Final = bytes(CHUNK_BYTES)
@@ -120,8 +129,9 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
             if chunk.startswith(_CHUNK_MAGIC):
                 sound.append((number, chunk.ljust(CHUNK_BYTES, b"\0")))
             number += 1
-        found = yield from _read_chunks(header, sound, losses)
-        yield from sorter.sort(found[skip:], losses)
+        covered: list[tuple[int, str]] = []
+        found = yield from read_chunks(header, sound, losses, covered)
+        yield from sorter.sort(found[skip:] + covered, losses)
         skip = max(0, skip - len(found))
 
 
@@ -142,10 +152,13 @@ def chunk_fault(chunk: bytes, number: int) -> tuple[str, str] | None:
     return None
 
 
-def _read_chunks(
-    header: bytes, chunks: list[tuple[int, bytes]], losses: LossCounter
+def read_chunks(
+    header: bytes, chunks: list[tuple[int, bytes]], losses: LossCounter, covered: list[tuple[int, str]] | None = None
 ) -> Generator[Loss, None, list[tuple[int, str]]]:
-    """Return the records of sound chunks, read together; when one of them fails, each is read by itself."""
+    """Return the records of sound chunks, read together; when one of them fails, each is read by itself.
+
+    What can be read only with the damage covered goes to `covered` where that is given, else beside the others.
+    """
     if not chunks:
         return []
     found, errors = parse(header + b"".join(chunk for _, chunk in chunks))
@@ -154,13 +167,76 @@ def _read_chunks(
     found = []
     for number, chunk in chunks:
         items, errors = parse(header + chunk)
+        if errors or len(items) < _expected(chunk):
+            more, at = _read_damaged(header, chunk, items)
+            count = len(items) + len(more)
+            (items if covered is None else covered).extend(more)
+            if errors or count < _expected(chunk):
+                yield from losses.add("F004", _damage(chunk, number, count, at) + (f": {errors[0]}" if errors else ""))
         found += items
-        missing = _expected(chunk) - len(items)
-        if errors or missing > 0:
-            place = f"chunk {number} at offset {HEADER_BYTES + number * CHUNK_BYTES}"
-            lost = f"{missing} of {_expected(chunk)} records lost" if missing > 0 else "some records may be lost"
-            yield from losses.add("F004", f"{place}: {lost}" + (f": {errors[0]}" if errors else ""))
     return found
+
+
+def _read_damaged(header: bytes, chunk: bytes, known: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], int]:
+    """Return the records that are read only when the damage is covered, and where it begins (-1: no header is damaged)."""
+    covered, at = cover_damage(chunk)
+    ids = {record for record, _ in known}
+    return [item for item in parse(header + covered)[0] if item[0] != _COVER_ID and item[0] not in ids], at
+
+
+def _damage(chunk: bytes, number: int, found: int, at: int) -> str:
+    start, expected = HEADER_BYTES + number * CHUNK_BYTES, _expected(chunk)
+    lost = f"{expected - found} of {expected} records lost" if found < expected else "some records may be lost"
+    return f"chunk {number} at offset {start}: {lost}" + (f", damaged at offset {start + at}" if at >= 0 else "")
+
+
+def cover_damage(chunk: bytes) -> tuple[bytes, int]:
+    """Return a chunk in which each stretch without a sound record is one empty record, and where the first begins, or -1.
+
+    Its tables of names and templates are emptied, since they may lead into the damage; the library then looks them up
+    where they are defined. No more than 25 bytes of a stretch are overwritten, so that what else it defines stays.
+    """
+    free = struct.unpack_from("<I", chunk, _FREE_AT)[0]
+    end = free if _RECORDS_AT < free <= CHUNK_BYTES else CHUNK_BYTES
+    fixed = bytearray(chunk)
+    fixed[_TABLES_AT:_RECORDS_AT] = bytes(_RECORDS_AT - _TABLES_AT)
+    at, first = _RECORDS_AT, -1
+    while at < end:
+        size = _record_size(chunk, at, end) or _unrepeated_size(chunk, at, end)
+        if not size:
+            first = at if first < 0 else first
+            following = _next_record(chunk, at + _COVER_BYTES, end)
+            if following < 0:
+                break
+            size = following - at
+            struct.pack_into("<4sIQQB", fixed, at, _RECORD_MAGIC, size, _COVER_ID, 0, 0)
+        at += size
+    struct.pack_into("<Q", fixed, _LAST_ID_AT, _COVER_ID + 1)
+    struct.pack_into("<I", fixed, _FREE_AT, min(at, end))
+    return bytes(fixed), first
+
+
+def _record_size(chunk: bytes, at: int, end: int) -> int:
+    """Return the size of the record at a place; 0 when its magic or its size, which stands at both ends, is wrong."""
+    if chunk[at : at + 4] != _RECORD_MAGIC:
+        return 0
+    size = int.from_bytes(chunk[at + 4 : at + 8], "little")
+    sane = _COVER_BYTES < size <= end - at
+    return size if sane and chunk[at + size - 4 : at + size] == chunk[at + 4 : at + 8] else 0
+
+
+def _unrepeated_size(chunk: bytes, at: int, end: int) -> int:
+    """Return the size of a record that is damaged at its end only: the next sound one begins where it says."""
+    size = int.from_bytes(chunk[at + 4 : at + 8], "little")
+    sound = chunk[at : at + 4] == _RECORD_MAGIC and size > _COVER_BYTES
+    return size if sound and _next_record(chunk, at + _COVER_BYTES, end) == at + size else 0
+
+
+def _next_record(chunk: bytes, at: int, end: int) -> int:
+    """Return the place of the next sound record; -1 when there is none."""
+    while (at := chunk.find(_RECORD_MAGIC, at, end)) >= 0 and not _record_size(chunk, at, end):
+        at += 1
+    return at
 
 
 def _expected(chunk: bytes) -> int:
@@ -190,4 +266,4 @@ def parse(data: bytes) -> tuple[list[tuple[int, str]], list[str]]:
     return found, errors
 
 
-__all__ = ["CHUNK_BYTES", "HEADER_BYTES", "EvtxSource", "chunk_fault", "parse"]
+__all__ = ["CHUNK_BYTES", "HEADER_BYTES", "EvtxSource", "chunk_fault", "cover_damage", "parse", "read_chunks"]

@@ -98,12 +98,14 @@ class Readable(Protocol):
 class Feed:
     """A stream that can be looked into. `read` never raises: it ends, and `error` says whether something is missing.
 
-    `direct` is the file below when that can be read from any place.
+    `direct` is the file below when that can be read from any place; `modified` when its content was last changed, in
+    seconds since the epoch, or 0.
     """
 
     source: Readable
     label: str
     direct: BinaryIO | None = None
+    modified: float = 0.0
     error: SourceError | None = None
     position: int = 0
     _waiting: bytes = b""

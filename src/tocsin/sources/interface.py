@@ -16,6 +16,7 @@ import pyarrow as pa
 from tocsin.errors import SourceError
 from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
 from tocsin.events.values import encode, encode_texts
+from tocsin.kernels.block import BlockReader, Rows
 
 HEAD_BYTES = 65536
 """How much of a stream a source may see before it recognises the format, in bytes."""
@@ -62,7 +63,8 @@ class Stream:
     """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages.
 
     `path` is a file from which it comes, perhaps compressed, for a library that wants to open files itself. An error in
-    the middle is raised after all bytes before it were returned. `position` counts the bytes that were read, `lines` the
+    the middle is raised after all bytes before it were returned. `modified` is when the file or archive member was last
+    changed, in seconds since the epoch, 0 when that is not known. `position` counts the bytes that were read, `lines` the
     lines when it was read as lines.
     """
 
@@ -71,6 +73,7 @@ class Stream:
         self._error: SourceError | None = None
         self.label = label
         self.path: Path | None = None
+        self.modified = 0.0
         self.position = 0
         self.lines = 0
         self.head = self._read_full(HEAD_BYTES)
@@ -81,20 +84,42 @@ class Stream:
         if self._waiting:
             data, self._waiting = self._waiting[:size], self._waiting[size:]
             if len(data) < size:
-                data += self._read_full(size - len(data))
+                data += self._read_full(size - len(data), kept=True)
         else:
             data = self._read_full(size)
         self.position += len(data)
         return data
+
+    def readinto(self, target: memoryview) -> int:
+        """Fill the target, less only at the end; return the number of bytes. Saves a copy where the file can do the same."""
+        fill = getattr(self._file, "readinto", None)
+        if self._waiting or fill is None:
+            data = self.read(len(target))
+            target[: len(data)] = data
+            return len(data)
+        if self._error:
+            raise self._error
+        filled = 0
+        try:
+            while filled < len(target) and (size := fill(target[filled:])):
+                filled += size
+        except SourceError as error:
+            if not filled:
+                raise
+            self._error = error
+        self.position += filled
+        return filled
 
     def blocks(self, size: int) -> Iterator[bytes]:
         """Yield the rest in blocks of `size` bytes, the last one shorter."""
         while block := self.read(size):
             yield block
 
-    def _read_full(self, size: int) -> bytes:
-        """Read until there is enough, or the end; keep an error until what came before it was given."""
+    def _read_full(self, size: int, kept: bool = False) -> bytes:
+        """Read until there is enough, or the end; an error is raised when nothing, and nothing kept, came before it."""
         if self._error:
+            if kept:
+                return b""
             raise self._error
         parts: list[bytes] = []
         missing = size
@@ -103,9 +128,9 @@ class Stream:
                 parts.append(data)
                 missing -= len(data)
         except SourceError as error:
-            if not parts:
-                raise
             self._error = error
+            if not parts and not kept:
+                raise
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -120,6 +145,29 @@ class Source(Protocol):
 
     def read(self, stream: Stream) -> Iterator[Records | Loss]:
         """Read the stream to its end, in bounded memory."""
+        ...
+
+
+class BlockSource(BlockReader, Protocol):
+    """A source that reads into a block: a fast reader of the format `name`.
+
+    `read` yields `Rows` (first row of the block, last row plus one) as they are added, and records for what only the slow
+    way understands. Whoever takes the rows may clear the block between two items, and must when it is full. Rows with the
+    flag `SLOW` are no events: they come as records too.
+    """
+
+    name: str
+
+    def read(self, stream: Stream) -> Iterator[Rows | Records | Loss]:
+        """Read a stream to its end."""
+        ...
+
+    def warm_up(self) -> None:
+        """Load or compile the kernels."""
+        ...
+
+    def records(self, rows: Sequence[int]) -> Iterator[Records]:
+        """Yield rows of the block as records for the slow way; they outlive the block."""
         ...
 
 
@@ -173,6 +221,7 @@ __all__ = [
     "EVENTS",
     "HEAD_BYTES",
     "RECORD_BYTES",
+    "BlockSource",
     "Decoder",
     "EventDecoder",
     "Loss",

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
+from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.interface import Loss, Records, Stream, group_events
+from tocsin.sources.json_events import UNKNOWN, is_unknown, json_events
 from tocsin.sources.json_layouts import EVTX, FLAT, NESTED, Raw, WindowsDecoder
-from tocsin.sources.json_shapes import json_event
+from tocsin.sources.json_shapes import PLAIN
 from tocsin.sources.json_text import (
     LossCounter,
     line_blocks,
     load_object,
     object_texts,
     starts_several,
+    strict_line,
     text_encoding,
     utf8_blocks,
 )
@@ -74,16 +77,16 @@ class _NestedProbe(msgspec.Struct, gc=False):
     EventID: int | str | None = None
 
 
-_FOREIGN: Final = ("System", "winlog", "data", "win", "result", "_source", "winlog.channel", "winlog.event_id", _JOURNAL)
+FOREIGN: Final = ("System", "winlog", "data", "win", "result", "_source", "winlog.channel", "winlog.event_id", _JOURNAL)
 _Probe: Any = msgspec.defstruct(
     "_Probe",
     [
         ("Channel", str | None, None),
         ("EventID", int | str | None, None),
         ("Event", _Event | None, None),
-        *((f"foreign{at}", _Never, "") for at in range(len(_FOREIGN))),
+        *((f"foreign{at}", _Never, "") for at in range(len(FOREIGN))),
     ],
-    rename={f"foreign{at}": key for at, key in enumerate(_FOREIGN)},
+    rename={f"foreign{at}": key for at, key in enumerate(FOREIGN)},
     gc=False,
 )
 """What tells the shape and the gate of a record; another shape's own key sends it to the slow reader."""
@@ -100,6 +103,23 @@ class _Route:
     numbers: list[int]
 
 
+class _Slow:
+    """What the fast decoders do not cover: events, and the raw records of objects of no known shape, which are only counted."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.size_bytes = 0
+        self.unknown: list[tuple[Any, int]] = []
+        self.unknown_bytes = 0
+
+    def records(self) -> Iterator[Records]:
+        """Yield all of it."""
+        yield from group_events(self.events, self.size_bytes)
+        if self.unknown:
+            raws, numbers = map(list, zip(*self.unknown, strict=True))
+            yield Records(UNKNOWN, PLAIN, raws, numbers, self.unknown_bytes)
+
+
 class JsonSorter:
     """Sorts raw JSON records by gate; what the fast decoders do not cover is decoded here, slowly.
 
@@ -114,8 +134,7 @@ class JsonSorter:
     def sort(self, items: Iterable[tuple[int, Raw]], losses: LossCounter) -> Iterator[Records | Loss]:
         """Yield the records of a block. Empty lines are skipped; a record that is no JSON object is a loss."""
         routes: dict[_Key, _Route] = {}
-        slow: list[Event] = []
-        slow_bytes = 0
+        slow = _Slow()
         probe_of = self._probe
         for number, raw in items:
             try:
@@ -126,7 +145,6 @@ class JsonSorter:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 route = None
             if route is None or (route.check_keys and _has_spaced_key(raw, route.decoder is not FLAT)):
-                slow_bytes += len(raw)
                 yield from self._slowly(raw, number, slow, losses)
             else:
                 route.raws.append(raw)
@@ -134,30 +152,39 @@ class JsonSorter:
         for route in routes.values():
             if route.raws:
                 yield Records(route.decoder, route.gate, route.raws, route.numbers, sum(map(len, route.raws)))
-        yield from group_events(slow, slow_bytes)
+        yield from slow.records()
 
-    def _slowly(self, raw: Raw, number: int, into: list[Event], losses: LossCounter) -> Iterator[Loss]:
+    def _slowly(self, raw: Raw, number: int, into: _Slow, losses: LossCounter) -> Iterator[Loss]:
         text = raw if isinstance(raw, (bytes, str)) else bytes(raw)
         if not text.strip():
             return
         try:
-            into.append(json_event(load_object(text), number, self._nested))
+            found: list[tuple[bytes | str, dict[str, Any]]] = [(text, load_object(text))]
         except ValueError as error:
-            several = list(self._concatenated(text, number))
-            if several:
-                into.extend(several)
-            else:
+            found = [(part, load_object(part)) for part in self._concatenated(text)]
+            if not found:
                 yield from losses.add("F006", f"line {number}: not valid JSON: {error}")
+        for part, item in found:
+            if is_unknown(item):
+                into.unknown.append((part, number))
+                into.unknown_bytes += len(part)
+                continue
+            into.size_bytes += len(part)
+            whole = strict_line(part)
+            for event in json_events(item, number, self._nested):
+                if isinstance(event, Event):
+                    into.events.append(replace(event, json=whole) if event.original is item else event)
+                elif isinstance(event, SourceError):
+                    yield from losses.add(event.code, f"line {number}: {event.message}")
+                else:
+                    into.unknown.append((event, number))
 
-    def _concatenated(self, raw: bytes | str, number: int) -> Iterator[Event]:
-        """Yield the events of several objects on one line; none when the line is not just that."""
+    def _concatenated(self, raw: bytes | str) -> list[str]:
+        """Return the objects of a line that holds several; none when the line is not just that."""
         text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")
         losses = LossCounter("")
         found = [item[1] for item in object_texts(iter([text]), losses) if isinstance(item, tuple)]
-        if losses.count or len(found) < 2 or not all(item.startswith("{") for item in found):
-            return
-        for item in found:
-            yield json_event(load_object(item), number)
+        return found if not losses.count and len(found) > 1 and all(item.startswith("{") for item in found) else []
 
 
 def _nested_key(event: _Event) -> _Key:
@@ -257,4 +284,4 @@ def _put_back(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-__all__ = ["JsonSorter", "JsonSource"]
+__all__ = ["FOREIGN", "JsonSorter", "JsonSource"]

@@ -1,13 +1,13 @@
 """The shapes in which tools write events as JSON, understood slowly and completely.
 
 A shape is told from the keys of the object: flat (nxlog, OTRF, Splunk), `Event` (evtx_dump, both attribute styles),
-`System` (Velociraptor), `winlog` (Winlogbeat), `data.win` (Wazuh), journald. What fits none is a plain JSON event, which no
-rule can see until a source for it exists, and which is counted as such.
+`System` (Velociraptor), `winlog` (Winlogbeat, also as ECS alone or as the `fields` of Kibana), `data.win` (Wazuh), journald.
+What fits none is a plain JSON event, which no rule can see until a source for it exists, and which is counted as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ FLAT_NAMES: Final[dict[str, tuple[str, ...]]] = {
 """Name of a System field in Sigma -> the names that flat writers give it, in order; the Sigma name itself comes first."""
 
 _WRAPPERS: Final = ("_source", "result")
+_OUTER_KEYS: Final = frozenset({"Channel", "EventID", "Event"})
 _WINLOG_SYSTEM: Final[dict[str, str]] = {
     "channel": "Channel",
     "event_id": "EventID",
@@ -45,30 +46,62 @@ _WINLOG_SYSTEM: Final[dict[str, str]] = {
     "keywords": "Keywords",
     "activity_id": "Correlation_ActivityID",
 }
+_PROVIDER_CHANNELS: Final[dict[str, str]] = {
+    "Microsoft-Windows-Security-Auditing": "Security",
+    "Microsoft-Windows-Sysmon": "Microsoft-Windows-Sysmon/Operational",
+    "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
+    "PowerShellCore": "PowerShellCore/Operational",
+    "PowerShell": "Windows PowerShell",
+    "Microsoft-Windows-Windows Defender": "Microsoft-Windows-Windows Defender/Operational",
+    "Microsoft-Windows-TaskScheduler": "Microsoft-Windows-TaskScheduler/Operational",
+    "Microsoft-Windows-WMI-Activity": "Microsoft-Windows-WMI-Activity/Operational",
+    "Service Control Manager": "System",
+}
+"""Provider -> the one channel into which it writes what rules read, for events whose channel the shipper left out."""
 
 
 def json_event(found: Object, number: int, own_record: bool = False) -> Event:
-    """Return the event of one JSON object.
+    """Return the event of one JSON object; one of no shape is plain.
 
     Its record is `number`, the 1-based line; with `own_record` its EventRecordID where it has one.
     """
-    inner = _unwrap(found)
-    for shape in (_event_shape, _system_shape, _winlog_shape, _wazuh_shape, _journal_shape, _flat_shape):
-        event = shape(inner, found, number)
+    return shaped_event(found, number, own_record) or plain_event(found, number)
+
+
+def shaped_event(found: Object, number: int, own_record: bool = False) -> Event | None:
+    """Return the event of one JSON object that has a known shape, or None."""
+    inner = unwrap(found)
+    if SHAPE_KEYS.isdisjoint(inner):
+        return None
+    for keys, shape in _SHAPES:
+        event = None if keys.isdisjoint(inner) else shape(inner, found, number)
         if event:
             return event if own_record or event.record == number else replace(event, record=number)
-    time = next((t for t in (normal_time(inner.get(key)) for key in _TIMES) if t), "")
-    return Event(Gate("", "json", ""), inner, found, time, _host(inner), number)
+    return None
 
+
+def plain_event(found: Object, number: int) -> Event:
+    """Return an object of no known shape as an event that no rule sees."""
+    inner = unwrap(found)
+    time = next((t for t in (normal_time(inner.get(key)) for key in _TIMES) if t), "")
+    return Event(PLAIN, inner, found, time, _host(inner), number)
+
+
+PLAIN: Final = Gate("", "json", "")
+"""The gate of objects of no known shape."""
 
 _TIMES: Final = ("@timestamp", "timestamp", "time", "eventTime", "TimeCreated", "_time", "ts")
 
 
-def _unwrap(found: Object) -> Object:
+def unwrap(found: Object) -> Object:
+    """Return the object that a database or an export put into another, or the object itself."""
     for key in _WRAPPERS:
         inner = found.get(key)
         if isinstance(inner, dict):
             return inner
+    fields = found.get("fields")
+    if isinstance(fields, dict) and "_index" in found and _OUTER_KEYS.isdisjoint(found):
+        return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in fields.items()}
     return found
 
 
@@ -198,7 +231,8 @@ def plain(value: Any) -> Any:
 def _winlog_shape(inner: Object, found: Object, number: int) -> Event | None:
     winlog = inner.get("winlog")
     if not isinstance(winlog, dict):
-        return _dotted_winlog(inner, found, number)
+        dotted = "winlog.channel" in inner or "winlog.event_id" in inner
+        return _winlog_shape(_undotted(inner), found, number) if dotted else None
     system = {name: winlog[key] for key, name in _WINLOG_SYSTEM.items() if winlog.get(key) is not None}
     for prefix in ("process", "user"):
         part = winlog.get(prefix)
@@ -207,6 +241,7 @@ def _winlog_shape(inner: Object, found: Object, number: int) -> Event | None:
         elif isinstance(part, dict):
             system["Security_UserID"] = part.get("identifier")
     system["TimeCreated_SystemTime"] = inner.get("@timestamp")
+    _add_ecs(system, inner.get("event"))
     if "Channel" not in system and "EventID" not in system:
         return None
     data: dict[str, Any] = {}
@@ -218,9 +253,20 @@ def _winlog_shape(inner: Object, found: Object, number: int) -> Event | None:
     return windows_event({k: v for k, v in system.items() if v is not None}, data, found, number)
 
 
-def _dotted_winlog(inner: Object, found: Object, number: int) -> Event | None:
-    if "winlog.channel" not in inner and "winlog.event_id" not in inner:
-        return None
+def _add_ecs(system: dict[str, Any], event: Any) -> None:
+    """Take id, provider and channel from ECS's `event` where `winlog` does not tell them."""
+    if not isinstance(event, dict):
+        return
+    for key, name in (("code", "EventID"), ("provider", "Provider_Name")):
+        if event.get(key) is not None:
+            system.setdefault(name, event[key])
+    channel = _PROVIDER_CHANNELS.get(scalar_text(system.get("Provider_Name")) or "")
+    if channel and "EventID" in system:
+        system.setdefault("Channel", channel)
+
+
+def _undotted(inner: Object) -> Object:
+    """Return what a shipper wrote flat, with dots in its keys, as the objects that these mean."""
     winlog: dict[str, Any] = {"event_data": {}, "user_data": {}}
     for key, value in inner.items():
         _, _, rest = key.partition("winlog.")
@@ -229,9 +275,18 @@ def _dotted_winlog(inner: Object, found: Object, number: int) -> Event | None:
             winlog[section][name] = value
         elif rest and "." not in rest:
             winlog[rest] = value
-    host = inner.get("host.name")
-    outer = {"winlog": winlog, "@timestamp": inner.get("@timestamp"), "message": inner.get("message"), "host": host}
-    return _winlog_shape(outer, found, number)
+    event = inner.get("event", {key: inner.get(f"event.{key}") for key in ("code", "provider")})
+    host = inner.get("host.name", inner.get("host"))
+    return {"winlog": winlog, "host": host, "event": event} | {key: inner.get(key) for key in ("@timestamp", "message")}
+
+
+def _ecs_shape(inner: Object, found: Object, number: int) -> Event | None:
+    """Return an event of a Windows provider that ECS's own fields tell, without the channel and id of `winlog`."""
+    event = inner.get("event")
+    parts = event if isinstance(event, dict) else {key: inner.get(f"event.{key}") for key in ("code", "provider")}
+    if parts.get("code") is None or scalar_text(parts.get("provider")) not in _PROVIDER_CHANNELS:
+        return None
+    return _winlog_shape(_undotted(inner), found, number)
 
 
 def _wazuh_shape(inner: Object, found: Object, number: int) -> Event | None:
@@ -302,4 +357,33 @@ def _splunk_channel(inner: Object) -> str | None:
     return None
 
 
-__all__ = ["FLAT_NAMES", "event_data", "flat_system", "json_event", "plain"]
+_Shape = Callable[[Object, Object, int], Event | None]
+_SHAPES: Final[tuple[tuple[frozenset[str], _Shape], ...]] = (
+    (frozenset({"Event"}), _event_shape),
+    (frozenset({"System"}), _system_shape),
+    (frozenset({"winlog", "winlog.channel", "winlog.event_id"}), _winlog_shape),
+    (frozenset({"data", "win"}), _wazuh_shape),
+    (frozenset({"__REALTIME_TIMESTAMP"}), _journal_shape),
+    (frozenset({"EventID", *FLAT_NAMES["EventID"]}), _flat_shape),
+    (frozenset({"event", "event.code"}), _ecs_shape),
+)
+"""Keys without which an object does not have a shape, and what reads it, in order."""
+SHAPE_KEYS: Final = frozenset[str]().union(*(keys for keys, _ in _SHAPES))
+"""An object without any of these keys, and without a wrapper, has no known shape."""
+WRAPPERS: Final = frozenset({*_WRAPPERS, "fields"})
+"""Keys under which another object may have the shape."""
+
+
+__all__ = [
+    "FLAT_NAMES",
+    "PLAIN",
+    "SHAPE_KEYS",
+    "WRAPPERS",
+    "event_data",
+    "flat_system",
+    "json_event",
+    "plain",
+    "plain_event",
+    "shaped_event",
+    "unwrap",
+]

@@ -18,6 +18,7 @@ BLOCK_BYTES: Final = 4 << 20
 _LOSSES: Final = 20
 _NEWLINE: Final = 10
 Line = bytes | memoryview
+LONG_HINT: Final = "if it holds a list of events, write each event on a line of its own"
 _WORD: Final = json.JSONDecoder(strict=False)
 _SPACE: Final = re.compile(r"[\s,\[\]]*")
 _RESTART: Final = re.compile(r"\n\s*[,\[]?\s*(?=\{)")
@@ -29,18 +30,36 @@ def load_object(raw: Line | str) -> dict[str, Any]:
 
     Raises: ValueError when it is no JSON, or no object.
     """
+    found = load_value(raw)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    return found
+
+
+def load_value(raw: Line | str) -> Any:
+    """Return the value of a JSON text, read as `load_object` does. Raises: ValueError when it is no JSON."""
     try:
-        found = _decode(raw)
+        return _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = raw if isinstance(raw, str) else bytes(raw).decode("utf-8", "replace")
         try:
             found = json.loads(text, strict=False)
         except RecursionError:
             raise ValueError("nested too deep") from None
-        found = _without_surrogates(found)
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object, found {type(found).__name__}")
-    return found
+        return _without_surrogates(found)
+
+
+def strict_line(raw: Line | str) -> bytes:
+    """Return a JSON text that can stand in a line as it is; empty when it has line breaks or is no strict JSON."""
+    text = raw.encode("utf-8", "replace") if isinstance(raw, str) else bytes(raw)
+    text = text.strip()
+    if b"\n" in text or b"\r" in text:
+        return b""
+    try:
+        _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b""
+    return text
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -106,7 +125,7 @@ def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[L
         if cut < 0:
             size += len(block)
             if size > RECORD_BYTES and not dropping:
-                yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped")
+                yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
                 dropping = True
             rest = [] if dropping else [*rest, block]
             continue
@@ -151,9 +170,10 @@ def object_texts(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[tuple
                 line += text.count("\n", at, end)
                 at = end
                 continue
-            if block is not None and len(text) - at < RECORD_BYTES and _could_go_on(text, at, end):
+            cut_off = block is not None and _could_go_on(text, at, end)
+            if cut_off and len(text) - at < RECORD_BYTES:
                 break
-            yield from losses.add("F006", f"line {line}: not valid JSON: {text[at : at + 40]!r}")
+            yield from losses.add(*_fault(text, at, line, cut_off))
             restart = _RESTART.search(text, at)
             skipped = restart.end() if restart else len(text)
             line += text.count("\n", at, skipped)
@@ -185,6 +205,13 @@ def _object_end(text: str, at: int) -> int:
         return -at
 
 
+def _fault(text: str, at: int, line: int, too_long: bool) -> tuple[str, str]:
+    """Return code and message of a value that cannot be read."""
+    if too_long:
+        return "F013", f"line {line}: an object longer than {RECORD_BYTES} bytes; {LONG_HINT}"
+    return "F006", f"line {line}: not valid JSON: {text[at : at + 40]!r}"
+
+
 def _could_go_on(text: str, at: int, fault: int) -> bool:
     """Tell whether a value may only be cut off by the end of the block: the fault lies at the end, or in an open string."""
     return -fault >= len(text) - 16 or _open_string(text, -fault)
@@ -196,11 +223,14 @@ def _open_string(text: str, at: int) -> bool:
 
 __all__ = [
     "BLOCK_BYTES",
+    "LONG_HINT",
     "LossCounter",
     "line_blocks",
     "load_object",
+    "load_value",
     "object_texts",
     "starts_several",
+    "strict_line",
     "text_encoding",
     "utf8_blocks",
 ]

@@ -29,14 +29,8 @@ class KeywordScreen:
         self._database: hyperscan.Database | None = None
         if not needles:
             return
-        patterns = [_quote(text.encode()) for text in (*needles, *_ESCAPES, *FOLDING_TO_ASCII)]
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_VECTORED)
-        self._database.compile(
-            expressions=patterns,
-            ids=list(range(len(patterns))),
-            elements=len(patterns),
-            flags=[hyperscan.HS_FLAG_CASELESS] * len(patterns),
-        )
+        texts = [text.encode() for text in (*needles, *_ESCAPES, *FOLDING_TO_ASCII)]
+        self._database = literal_database(texts, hyperscan.HS_MODE_VECTORED)
 
     def rows(self, raws: Sequence[bytes | memoryview | str]) -> set[int]:
         """Return the numbers of the records that may hold a needle. Cost: one scan of the raw bytes, no copy."""
@@ -51,8 +45,16 @@ class KeywordScreen:
         return {bisect_right(ends, stop - 1) for stop in stops}
 
 
-def _quote(needle: bytes) -> bytes:
-    return b"".join(b"\\x%02x" % byte for byte in needle)
+def literal_database(texts: Sequence[bytes], mode: int) -> hyperscan.Database:
+    """Compile literals, to be found in any case."""
+    database = hyperscan.Database(mode=mode)
+    database.compile(
+        expressions=[b"".join(b"\\x%02x" % byte for byte in text) for text in texts],
+        ids=list(range(len(texts))),
+        elements=len(texts),
+        flags=[hyperscan.HS_FLAG_CASELESS] * len(texts),
+    )
+    return database
 
 
-__all__ = ["FOLDING_TO_ASCII", "KeywordScreen"]
+__all__ = ["FOLDING_TO_ASCII", "KeywordScreen", "literal_database"]

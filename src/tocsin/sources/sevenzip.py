@@ -87,8 +87,15 @@ def seven_members(scan: Scan, file: IO[bytes], label: str) -> Iterator[Member | 
         if isinstance(source, SourceError):
             yield from refused.add(source)
         else:
-            yield Member(Feed(source, place), place)
+            yield Member(Feed(source, place, modified=_modified(entry)), place)
     yield from refused.rest()
+
+
+def _modified(entry: Any) -> float:
+    try:
+        return float(entry.lastwritetime.totimestamp())
+    except _ERRORS:
+        return 0.0
 
 
 def _open(scan: Scan, file: IO[bytes], label: str) -> Any:

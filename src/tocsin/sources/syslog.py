@@ -3,7 +3,9 @@
 The year of an RFC 3164 time. Such a time has no year, and one taken from the clock would make two runs differ. So a
 line's year is the one that it states, or that `SyslogSource(year_hint)` states for the first line, or that follows from
 a full date in the first 64 KiB which stands in a line of the same month and day, such as a boot message with the date.
-From there it goes on with the turns of the year. Without any of these the event has no time. The zone is taken as UTC.
+From there it goes on with the turns of the year. Without any of these it is the newest year in which the line is not
+later than a day after the file, or member of an archive, was last changed; a copy must keep that time to tell the right
+year. Where that is not known either, as on standard input, the event has no time. The zone is taken as UTC.
 
 A line of another shape goes on with the message before it: it is an event of its own, without a program, with the time
 and host of the line before.
@@ -14,11 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
-from tocsin.events.time import normal_time
+from tocsin.events.time import format_time, normal_time
 from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.text import Line, Losses, Sized, grouped, head_lines, read_lines
 from tocsin.sources.xml import parse_event
@@ -49,13 +52,15 @@ _FULL_DATE: Final = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
 _HALF_A_YEAR: Final = 6  # months
 _HEAD_LINES: Final = 2000
 _ANY_YEAR: Final = 2000
+_LEAP_YEARS: Final = 9  # so many years hold a 29 February
 
 
 @dataclass(slots=True)
 class _Years:
-    """The year of times that do not state one, in reading order."""
+    """The year of times that do not state one, in reading order; `latest` is what no time may be later than, or empty."""
 
     year: int
+    latest: str = ""
     month: int = 0
 
     def time(self, found: Mapping[str, str]) -> str:
@@ -64,13 +69,32 @@ class _Years:
         if found["year"]:
             self.year = int(found["year"])
         elif not self.year:
-            return ""
+            return self._newest(found)
         elif self.month - month > _HALF_A_YEAR:
             self.year += 1
         elif self.month and month - self.month > _HALF_A_YEAR:
             self.year -= 1
         self.month = month
-        return normal_time(f"{self.year:04d}-{month:02d}-{int(found['day']):02d}T{found['clock']}")
+        return _time(self.year, found)
+
+    def _newest(self, found: Mapping[str, str]) -> str:
+        """Return the time in the newest year in which there is such a day that is not too late, or an empty text."""
+        last = int(self.latest[:4] or 0)
+        times = (_time(year, found) for year in range(last, max(0, last - _LEAP_YEARS), -1))
+        return next((time for time in times if time and time <= self.latest), "")
+
+
+def _time(year: int, found: Mapping[str, str]) -> str:
+    month = _MONTHS.index(found["month"]) + 1
+    return normal_time(f"{year:04d}-{month:02d}-{int(found['day']):02d}T{found['clock']}")
+
+
+def _latest(modified: float) -> str:
+    """Return what a time in a file may at most be: a day after the file was changed; empty when that is not known."""
+    try:
+        return format_time(datetime.fromtimestamp(modified, UTC) + timedelta(days=1)) if modified > 0 else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _first_year(head: bytes) -> int:
@@ -108,6 +132,11 @@ class _Reader:
         self.time = self.years.time(parts) if parts.get("month") else normal_time(parts["iso"])
         gate = Gate("linux", "syslog", _gate_name(str(fields["program"])))
         return Event(gate, fields, fields, self.time, self.host, line.number, line.text)
+
+
+def line_event(line: Line) -> Event:
+    """Return the event of one line that stands alone; it has no time when its stamp has no year."""
+    return _Reader(_Years(0)).event(line)
 
 
 def _traditional(parts: Mapping[str, str]) -> dict[str, Any]:
@@ -163,7 +192,8 @@ class SyslogSource:
 
     def read(self, stream: Stream) -> Iterator[Records | Loss]:
         """Yield each line, or the Sysmon event that it carries."""
-        return grouped(_events(stream, _Reader(_Years(self._year_hint or _first_year(stream.head)))))
+        years = _Years(self._year_hint or _first_year(stream.head), _latest(stream.modified))
+        return grouped(_events(stream, _Reader(years)))
 
 
 def _is_stamped(text: str) -> bool:
@@ -202,4 +232,4 @@ def _carried(event: Event) -> Event:
     return replace(found, time=found.time or event.time, host=found.host or event.host)
 
 
-__all__ = ["SyslogSource"]
+__all__ = ["SyslogSource", "line_event"]

@@ -45,7 +45,7 @@ def tar_members(scan: Scan, feed: Feed, label: str) -> Iterator[Member | Loss]:
                 yield from refused.add(SourceError("F012", message, where=Where(place)))
             elif not info.isdir():
                 part = _Sparse(scan, tape, info, place) if info.sparse else _Part(tape, info.offset_data, info.size)
-                yield Member(Feed(part, place), place)
+                yield Member(Feed(part, place, modified=float(info.mtime)), place)
         tape.check_end()
     except SourceError as error:
         yield Loss(error)

@@ -29,7 +29,7 @@ def windows_event(
         add_spaceless(fields)
     time = normal_time(system.get("TimeCreated_SystemTime") or system.get("TimeCreated"))
     host = scalar_text(system.get("Computer")) or ""
-    return Event(gate, fields, original, time, host, _record_id(system, record), text)
+    return Event(gate, fields, original, time, host, record_id(scalar_text(system.get("EventRecordID")) or "", record), text)
 
 
 def windows_gate(system: Mapping[str, Any], data: Mapping[str, Any]) -> Gate:
@@ -48,10 +48,10 @@ def add_spaceless(fields: MutableMapping[str, Any]) -> None:
         fields.setdefault(name.replace(" ", ""), fields[name])
 
 
-def _record_id(system: Mapping[str, Any], record: int) -> int:
-    found = scalar_text(system.get("EventRecordID")) or ""
+def record_id(found: str, record: int) -> int:
+    """Return the number that an EventRecordID says, or `record` when it is no usable one."""
     usable = found.isascii() and found.isdecimal() and len(found) <= _LONGEST_RECORD_ID
     return int(found) if usable else record
 
 
-__all__ = ["add_spaceless", "windows_event", "windows_gate"]
+__all__ = ["add_spaceless", "record_id", "windows_event", "windows_gate"]

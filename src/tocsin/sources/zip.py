@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import IO, Final, cast
 
 from tocsin.errors import LimitError, SourceError, Where
@@ -44,6 +45,7 @@ _ENCRYPTED: Final = 0x1
 _STRONG: Final = 0x40
 _WINZIP_AES: Final = 99
 _STORED: Final = 0
+_NO_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _METHODS: Final = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 98: "ppmd"}
 _PROBE_BYTES: Final = 65537
 
@@ -76,8 +78,17 @@ def zip_members(scan: Scan, file: IO[bytes], label: str) -> Iterator[Member | Lo
         except _ERRORS as error:
             yield from refused.add(damage(place, "member cannot be opened", error))
         else:
+            feed.modified = _modified(info)
             yield Member(feed, place)
     yield from refused.rest()
+
+
+def _modified(info: zipfile.ZipInfo) -> float:
+    """Return when a member was changed, to the day: the zone is not stored. 0 when that is not known."""
+    try:
+        return datetime(*info.date_time, tzinfo=UTC).timestamp() if info.date_time > _NO_DATE else 0.0
+    except ValueError:
+        return 0.0
 
 
 class _Capped:

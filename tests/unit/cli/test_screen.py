@@ -61,6 +61,14 @@ def tally() -> Tally:
     )
 
 
+def test_findings_without_a_time_are_told() -> None:
+    """They are counted under the heading, since a range of time does not leave them out."""
+    found = tally()
+    found.untimed = 2
+    lines = block(show(report(found)), "1,234 findings, 1 duplicate left out")
+    assert lines[0] == "  2 findings without a time: --since and --until keep these"
+
+
 def test_findings_are_counted_by_severity_rule_host_and_tactic() -> None:
     """The worst comes first, tactics come in the order of an attack."""
     lines = show(report(tally()), path="out.jsonl")

@@ -2,11 +2,13 @@
 
 import io
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.events import Gate
 from tocsin.sources.auditd import AuditdSource
+from tocsin.sources.auditd_syscalls import SYSCALLS
 from tocsin.sources.interface import Loss, Stream
 
 PROCESS = Gate("linux", "auditd", "process")
@@ -120,6 +122,53 @@ def test_enrichment_adds_names():
     text = SAMPLE.replace("key=(null)", 'key="k"\x1dARCH=x86_64 SYSCALL=execve AUID="op" UID="root"')
     assert record(text)["SYSCALL"] == "execve"
     assert processes(text)[0]["User"] == "root"
+
+
+@pytest.mark.parametrize(
+    ("arch", "number", "name"),
+    [
+        ("c000003e", "59", "execve"),
+        ("c000003e", "319", "memfd_create"),
+        ("c00000b7", "33", "mknodat"),
+        ("c00000b7", "179", "sysinfo"),
+        ("40000003", "136", "personality"),
+        ("c000003e", "execve", "execve"),
+        ("c000003e", "9999", None),
+        ("80000016", "11", None),
+    ],
+)
+def test_a_call_by_number_has_its_name(arch, number, name):
+    """Rules read the name in SYSCALL, which only enriched records have; the record as it was read stays so."""
+    line = SYSCALL.replace("arch=c000003e syscall=59", f"arch={arch} syscall={number}")
+    event = read(line)[0][0]
+    assert (event.fields.get("SYSCALL"), event.fields["syscall"]) == (name, number)
+    assert event.original["syscall"] == number
+    assert "SYSCALL" not in event.original
+
+
+def test_a_name_that_is_there_stays():
+    """An enriched record keeps its own name."""
+    assert record(f"{SYSCALL}\x1dARCH=x86_64 SYSCALL=mine")["SYSCALL"] == "mine"
+
+
+def test_the_tables_of_calls_are_the_kernels():
+    """A few calls of each table, from its start, its middle and behind its gaps."""
+    known = {
+        "c000003e": {
+            0: "read",
+            101: "ptrace",
+            103: "syslog",
+            257: "openat",
+            334: "rseq",
+            424: "pidfd_send_signal",
+            435: "clone3",
+        },
+        "c00000b7": {0: "io_setup", 57: "close", 117: "ptrace", 221: "execve", 260: "wait4", 281: "execveat", 435: "clone3"},
+        "40000003": {1: "exit", 11: "execve", 103: "syslog", 224: "gettid", 350: "finit_module", 359: "socket", 435: "clone3"},
+    }
+    assert set(SYSCALLS) == set(known)
+    for arch, calls in known.items():
+        assert {number: SYSCALLS[arch].get(str(number)) for number in calls} == calls
 
 
 def test_split_arguments_are_put_together():

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import struct
 import tarfile
 import tempfile
@@ -559,3 +560,38 @@ def test_encrypted_7z_archives_are_read_with_their_password(header: bool) -> Non
     for passwords in ([], ["no"]):
         got = read_all(data, passwords=passwords)
         assert summary(got) == ([("outer", 0, "F008")] if header else [("outer!/a", 0, "F008"), ("outer!/b", 0, "F008")])
+
+
+CHANGED = 1_696_313_564  # 2023-10-03T06:12:44Z
+
+
+def _modified(path: Path) -> list[float]:
+    found = open_streams(path, "outer", Limits())
+    return [stream.modified for stream in found if not isinstance(stream, Loss)]
+
+
+def test_the_time_of_change_is_known(tmp_path: Path) -> None:
+    """A file and what is compressed in it have the file's time; a member of an archive has its own."""
+    plain, packed, tar, zipped, seven_z = (tmp_path / name for name in ("a", "a.gz", "a.tar", "a.zip", "a.7z"))
+    plain.write_bytes(LINES[:100])
+    packed.write_bytes(gzip.compress(LINES[:100]))
+    for path in (plain, packed):
+        os.utime(path, (CHANGED, CHANGED))
+        assert _modified(path) == [CHANGED]
+    with tarfile.open(tar, "w") as archive:
+        archive.add(plain, "a")
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a", (2023, 10, 3, 6, 12, 44)), b"x")
+        archive.writestr(zipfile.ZipInfo("b"), b"no date")
+    with py7zr.SevenZipFile(seven_z, "w") as archive:
+        archive.write(plain, "a")
+    assert _modified(tar) == [CHANGED]
+    assert _modified(zipped) == [CHANGED, 0]
+    assert _modified(seven_z) == [CHANGED]
+
+
+def test_standard_input_has_no_time_of_change() -> None:
+    """What comes through a pipe was changed nobody knows when."""
+    (stream,) = open_streams(None, "-", Limits(), file=Pipe(LINES[:100]))
+    assert not isinstance(stream, Loss)
+    assert stream.modified == 0

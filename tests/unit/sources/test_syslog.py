@@ -1,6 +1,7 @@
 """Syslog lines of three standards, and the Sysmon events that they carry."""
 
 import io
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
@@ -173,3 +174,36 @@ def test_any_bytes_are_survived(data):
     SyslogSource().recognise(content)
     assert (repr(events), [str(e) for e in errors]) == (repr(read(content)[0]), [str(e) for e in read(content)[1]])
     assert all(text is not None for event in events for text in event.values())
+
+
+def _told(text, modified):
+    """Return the times of a log that was last changed at a time."""
+    stream = Stream(io.BytesIO(text.encode()), "x")
+    stream.modified = datetime.fromisoformat(modified).timestamp() if isinstance(modified, str) else modified
+    return [event.time[:16] for item in SyslogSource().read(stream) for event in item.raws]
+
+
+def test_the_year_comes_from_the_last_change():
+    """It is the newest in which a line is not later than a day after the change, over the turn of the year too."""
+    text = "Dec 31 23:59:59 h a: x\nJan  1 00:00:01 h a: x\nMar  1 10:00:00 h a: x\n"
+    assert _told(text, "2026-03-01T10:00:00Z") == ["2025-12-31T23:59", "2026-01-01T00:00", "2026-03-01T10:00"]
+    assert _told(text, "2026-02-28T10:00:00Z") == ["2025-12-31T23:59", "2026-01-01T00:00", "2026-03-01T10:00"]
+    assert _told(text, "2026-02-28T09:59:59Z") == ["2025-12-31T23:59", "2026-01-01T00:00", "2025-03-01T10:00"]
+    assert _told(text, "2025-12-31T12:00:00Z")[1] == "2026-01-01T00:00"
+    assert _told("Feb 29 06:00:00 h a: x", "2027-01-01T00:00:00Z") == ["2024-02-29T06:00"]
+    assert _told("Feb 29 06:00:00 h a: x", "1903-01-01T00:00:00Z") == [""]
+
+
+@pytest.mark.parametrize("modified", [0.0, -1.0, 1e18, float("nan")])
+def test_an_odd_time_of_change_tells_no_year(modified):
+    """A time of change that cannot be leaves the events without a time."""
+    assert _told(OLD, modified) == [""]
+
+
+def test_a_stated_year_beats_the_last_change():
+    """A full date in the file and a year in the stamp come before what the file system says."""
+    assert _told("Oct  3 06:12:44 h a: on 2020-10-03\nOct  4 06:12:44 h a: x", "2026-10-05T00:00:00Z") == [
+        "2020-10-03T06:12",
+        "2020-10-04T06:12",
+    ]
+    assert _told("Oct  3 2019 06:12:44 h a: x\n", "2026-10-05T00:00:00Z") == ["2019-10-03T06:12"]

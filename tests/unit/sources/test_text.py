@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
-from tocsin.sources.interface import Loss, Records, Stream
+from tocsin.sources.interface import HEAD_BYTES, Loss, Records, Stream
 from tocsin.sources.text import BLOCK_BYTES, Line, Losses, Sized, encoding_of, grouped, head_lines, read_lines
 
 TEXT = "first\nzweite Zeile mit Ü\n\nlast"
@@ -117,3 +117,16 @@ def test_any_bytes_are_lines_or_losses(data, limit):
     assert lines(data, limit)[0] == found
     assert all("\n" not in line.text for line in found)
     assert losses or len(found) >= data.decode("utf-8", "replace").count("\n") * (encoding_of(data)[0] == "utf-8")
+
+
+@pytest.mark.parametrize("size", [1, 7, HEAD_BYTES, HEAD_BYTES + 1, 3 * HEAD_BYTES])
+@pytest.mark.parametrize("whole", [1, HEAD_BYTES, HEAD_BYTES + 10])
+def test_an_error_costs_no_byte_before_it(size: int, whole: int) -> None:
+    """Whatever is asked for at once, all bytes before an error come first, and the error is raised each time after."""
+    data = bytes(number % 251 for number in range(whole))
+    stream, got = Stream(Broken(data), "x"), bytearray()
+    while len(got) < whole:
+        got += stream.read(size)
+    assert got == data
+    with pytest.raises(SourceError, match="broken off"):
+        stream.read(size)

@@ -1,0 +1,431 @@
+"""The engine over blocks: rows of codes, of which only new values and new combinations are ever looked at in Python.
+
+For the rows of a block: (1) their channel and event id lead to a route, which knows the columns that the rules of this gate
+read and which names feed them; (2) kernels code the values; (3) each new value is asked once whether it makes a rule a
+candidate; (4) kernels give rows with a candidate the number of their combination of codes; (5) each new combination is
+evaluated once. What is remembered is bounded and changes no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.engine.cells import Cell
+from tocsin.engine.columns import text_of
+from tocsin.engine.executor import Answer, FastEngine, ViewProgram
+from tocsin.events import KEYWORDS, Gate
+from tocsin.events.values import encode
+from tocsin.kernels.block import BlockReader
+from tocsin.kernels.codes import (
+    BAD,
+    BY_SLOW,
+    COLD,
+    FIRST_COLUMN,
+    FOUND,
+    HOT,
+    NO_RULES,
+    NOTHING,
+    UNDECIDED,
+    Codes,
+    combine,
+    encode_rows,
+    gate_keys,
+)
+from tocsin.rules.logsource import Alias
+from tocsin.rules.twins import transform
+
+_ROUTES: Final = 1024
+_KINDS: Final = 256
+_ASK: Final = 1
+_ALWAYS_HOT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a view's field comes from: columns of the route (-1: the reader has none), and what joins or changes them."""
+
+    columns: tuple[int, ...]
+    alias: Alias | None = None
+
+
+@dataclass(slots=True)
+class _Route:
+    """A gate as one layout writes it: its columns and the programs of its views."""
+
+    gate: Gate
+    base: int
+    fields: tuple[str, ...]
+    needles: tuple[str, ...]
+    """Texts of which a row must hold one for a keyword to match; empty when no rule has keywords."""
+    programs: list[ViewProgram]
+    sources: list[list[_Source]]
+    uses: list[list[tuple[int, int]]]
+    """For each column: the views and the fields in them that it alone decides, and that have witnesses."""
+    absent: list[list[int]]
+    """For each view, the candidates that the absence of each field makes."""
+    cells: list[list[dict[int, Cell]]]
+    """For each view and field the cells of codes met in rows that were evaluated, 0 for absent."""
+    masks: list[list[dict[int, int]]]
+    """For each view and field the candidates of codes, where there are any."""
+
+    def forget(self) -> None:
+        """Forget all codes."""
+        self.cells = [[{} for _ in program.fields] for program in self.programs]
+        self.masks = [[{} for _ in program.fields] for program in self.programs]
+
+
+class _Tables:
+    """What kernels need to know of the routes; grows with them."""
+
+    def __init__(self, names: int, null_kind: int) -> None:
+        self._names = names
+        self.null_kind = null_kind
+        self.routes = 0
+        self.columns = FIRST_COLUMN
+        self.key_program = np.zeros(1 << 12, np.int32)
+        self.programs = np.zeros((_ROUTES, 3), np.int32)
+        self.feed_starts = np.zeros((8, names + 1), np.int32)
+        self.feeds = np.zeros((0, 2), np.int32)
+        self.absent_hot = np.zeros(64, np.uint8)
+        self.seen = np.zeros(64, np.uint8)
+        self.asked = np.zeros(64, np.uint8)
+        self.ranks = np.zeros(4096, np.int32)
+
+    def add(self, width: int, names: list[tuple[int, ...]], always: bool) -> int:
+        """Make a route of columns, each fed by names in order; return its number."""
+        number, self.routes = self.routes, self.routes + 1
+        self.programs[number] = (self.columns, width, always)
+        self.columns += width
+        while len(self.seen) < self.columns:
+            self.absent_hot, self.seen, self.asked = (np.concatenate([a, np.zeros_like(a)]) for a in self._by_column())
+        while len(self.feed_starts) <= number:
+            self.feed_starts = np.concatenate([self.feed_starts, np.zeros_like(self.feed_starts)])
+        pairs = sorted((name, at, rank) for at, found in enumerate(names) for rank, name in enumerate(found))
+        starts = np.searchsorted([name for name, _, _ in pairs], np.arange(self._names + 1)) if pairs else 0
+        self.feed_starts[number] = starts + len(self.feeds)
+        self.feeds = np.concatenate([self.feeds, np.array([pair[1:] for pair in pairs], np.int32).reshape(-1, 2)])
+        return number
+
+    def _by_column(self) -> tuple[npt.NDArray[np.uint8], ...]:
+        return self.absent_hot, self.seen, self.asked
+
+
+@dataclass(slots=True)
+class Found:
+    """What the rules find in all rows of one combination: an answer for each view of the gate.
+
+    `decided` are the (view, rule) whose reasons are the same in all these rows; `reasons` is for whoever makes them.
+    """
+
+    answers: tuple[Answer, ...]
+    decided: frozenset[tuple[int, int]]
+    reasons: dict[tuple[int, int], dict[str, dict[str, list[str]]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RowMatches:
+    """The answer for the rows of a block: what was found in which row, and the rows that only the slow way can tell.
+
+    `found`: row, gate, and what was found. `events`: how many of the rows that are not slow each gate has.
+    """
+
+    found: list[tuple[int, Gate, Found]] = field(default_factory=list)
+    slow: list[int] = field(default_factory=list)
+    events: dict[Gate, int] = field(default_factory=dict)
+
+
+class CodedEngine:
+    """Evaluates the rules of an engine on the blocks of one reader."""
+
+    def __init__(self, engine: FastEngine, reader: BlockReader) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._codes = Codes(reader.block)
+        self._tables = _Tables(reader.name_count, reader.null_kind)
+        self._routes: list[_Route] = []
+        self._route_numbers: dict[tuple[int, Gate], int] = {}
+        self._column_routes: list[int] = [-1] * FIRST_COLUMN
+        self._row_routes = np.zeros(len(reader.block.row_table), np.int32)
+        self._gate_names = np.array([reader.gate_names(at) for at in range(len(reader.layouts))], np.int64)
+        self._sure = np.zeros(_KINDS, np.uint8)
+        self._sure[list(reader.sure_kinds)] = 1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._codes.forget()
+        self._known_keys = 0
+        self._known_entries = 1
+        self._known_combinations = 1
+        self._key_gates: list[Gate | None] = []
+        for route in self._routes:
+            route.forget()
+        self._answers: dict[int, Found] = {}
+
+    def warm_up(self) -> None:
+        """Load or compile the kernels."""
+        self._match_some(0, 0)
+
+    def match(self) -> RowMatches:
+        """Return what the rules find in the rows of the reader's block."""
+        whole = RowMatches()
+        rows = self._reader.block.rows
+        first = 0
+        fresh = False
+        while first < rows:
+            last = self._match_some(first, rows)
+            self._gather(first, last, whole)
+            if last == first:
+                if fresh:  # a row that no empty table has room for
+                    whole.slow.append(first)
+                    self._row_routes[first] = BY_SLOW
+                    last = first + 1
+                self._forget()
+                fresh = True
+            first = last
+        self._take_out_suspects(rows, whole)
+        if self._codes.full:
+            self._forget()
+        return whole
+
+    def _take_out_suspects(self, rows: int, whole: RowMatches) -> None:
+        """Leave the rows that may hold a keyword of their gate's rules to the slow way, which searches all values."""
+        routes = self._row_routes[:rows]
+        asking = [number for number, route in enumerate(self._routes) if route.needles]
+        present = [number for number in np.unique(routes).tolist() if number in asking]
+        needles = {needle for number in present for needle in self._routes[number].needles}
+        if not needles:
+            return
+        suspects = self._reader.suspects(tuple(sorted(needles))) & np.isin(routes, present)
+        for row in np.flatnonzero(suspects).tolist():
+            whole.slow.append(row)
+            whole.events[self._routes[routes[row]].gate] -= 1
+        if suspects.any():
+            whole.found = [item for item in whole.found if not suspects[item[0]]]
+            whole.slow.sort()
+
+    def seen_fields(self) -> Iterator[tuple[Gate, list[str]]]:
+        """Yield each gate with the fields that occurred since the last call."""
+        seen = self._tables.seen
+        for route in self._routes:
+            mine = seen[route.base : route.base + len(route.fields)]
+            yield route.gate, [name for name, occurred in zip(route.fields, mine.tolist(), strict=True) if occurred]
+        seen[:] = 0
+
+    def _match_some(self, first: int, rows: int) -> int:
+        """Match rows from the first as far as there is room; return the row reached."""
+        last = gate_keys(self._codes, self._reader.block, first, rows, self._gate_names)
+        self._resolve_keys()
+        last = encode_rows(self._codes, self._reader.block, first, last, self._tables)
+        self._ask_values()
+        last = combine(self._codes, first, last, self._tables)
+        self._evaluate_combinations()
+        return last
+
+    def _gather(self, first: int, last: int, whole: RowMatches) -> None:
+        codes = self._codes
+        keys, combinations = codes.row_key[first:last], codes.row_combination[first:last]
+        routes = np.where(keys >= 0, self._tables.key_program[np.maximum(keys, 0)], keys)
+        routes[combinations < 0] = BY_SLOW
+        self._row_routes[first:last] = routes
+        whole.slow += (np.flatnonzero(routes == BY_SLOW) + first).tolist()
+        counted = np.bincount(keys[(keys >= 0) & (routes != BY_SLOW)], minlength=1).tolist()
+        for key, count in enumerate(counted):
+            gate = self._key_gates[key] if count else None
+            if gate:
+                whole.events[gate] = whole.events.get(gate, 0) + count
+        for at in np.flatnonzero((codes.answers[combinations] == FOUND) & (combinations > 0)).tolist():
+            gate = self._routes[routes[at]].gate
+            whole.found.append((first + at, gate, self._answers[int(combinations[at])]))
+
+    def _resolve_keys(self) -> None:
+        codes = self._codes
+        for key in range(self._known_keys, int(codes.counts[2])):
+            layout, channel, event_id = codes.keys[key].tolist()
+            gate, found = self._resolve(layout, channel, event_id)
+            self._key_gates.append(gate)
+            self._tables.key_program[key] = found
+        self._known_keys = int(codes.counts[2])
+
+    def _resolve(self, layout: int, channel: int, event_id: int) -> tuple[Gate | None, int]:
+        try:
+            texts = [self._value(entry) or "" for entry in (channel, event_id)]
+        except ValueError:
+            return None, BY_SLOW
+        gate = self._reader.gate(layout, *texts)
+        if gate is None:
+            return None, BY_SLOW
+        number = self._route_numbers.get((layout, gate))
+        if number is None:
+            number = self._route_numbers[layout, gate] = self._add_route(layout, gate)
+        return gate, number
+
+    def _cell_text(self, entry: int) -> str | None:
+        codes = self._codes
+        return self._reader.cell(codes.name(entry), codes.kind(entry), codes.raw(entry))
+
+    def _add_route(self, layout: int, gate: Gate) -> int:
+        plan, programs = self._engine.program(gate)
+        if not plan.views:
+            return NO_RULES
+        fields = tuple(name for name in plan.demand.fields if name != KEYWORDS)
+        names = [self._reader.names(layout, name) for name in fields]
+        unscreened = KEYWORDS in plan.demand.fields and not plan.demand.screen
+        sure = [found for found in names if found is not None]
+        if len(sure) < len(names) or unscreened or len(self._routes) >= _ROUTES:
+            return BY_SLOW
+        always = any(program.always for program in programs)
+        base = self._tables.columns
+        number = self._tables.add(len(fields), sure, always)
+        index = {name: at for at, name in enumerate(fields)}
+        sources = [[_source(program, name, index) for name in program.fields] for program in programs]
+        absent = [[program.cell(at, None).mask for at in range(len(program.fields))] for program in programs]
+        route = _Route(gate, base, fields, plan.demand.screen, programs, sources, [[] for _ in fields], absent, [], [])
+        route.forget()
+        self._routes.append(route)
+        self._column_routes += [number] * len(fields)
+        self._mark_columns(number, route)
+        return number
+
+    def _mark_columns(self, number: int, route: _Route) -> None:
+        """Note which columns' values must be asked, and where the absence of a value makes a candidate."""
+        tables = self._tables
+        for view, (program, sources) in enumerate(zip(route.programs, route.sources, strict=True)):
+            for at, source in enumerate(sources):
+                if program.filters[at].empty:
+                    continue
+                column = source.columns[0]  # of a joined field the first one decides whether there is a value at all
+                absent_hot = route.absent[view][at] != 0
+                if column < 0:
+                    tables.programs[number, 2] |= absent_hot
+                    continue
+                tables.absent_hot[route.base + column] |= absent_hot
+                if len(source.columns) > 1:
+                    tables.asked[route.base + column] |= _ALWAYS_HOT
+                    continue
+                tables.asked[route.base + column] |= _ASK
+                route.uses[column].append((view, at))
+
+    def _ask_values(self) -> None:
+        """Tell of each new value whether it makes some rule a candidate."""
+        codes = self._codes
+        begin, end = self._known_entries, int(codes.counts[0])
+        self._known_entries = end
+        if begin == end:
+            return
+        columns = codes.entries[begin:end, 0]
+        asked = self._tables.asked[columns]
+        codes.flags[begin:end] = np.where(asked & _ALWAYS_HOT, HOT, COLD)
+        unsure = ((asked & _ASK) != 0) | ((columns >= FIRST_COLUMN) & (self._sure[codes.entries[begin:end, 1]] == 0))
+        new: dict[int, tuple[list[int], list[str]]] = {}
+        for entry, column, value in codes.values(np.flatnonzero(unsure) + begin, self._reader.cell):
+            if value is UNDECIDED:
+                codes.flags[entry] = BAD
+            elif isinstance(value, str):
+                entries, values = new.setdefault(column, ([], []))
+                entries.append(entry)
+                values.append(value)
+            elif self._tables.absent_hot[column]:
+                codes.flags[entry] = HOT
+        for column, (entries, values) in new.items():
+            self._ask_column(column, entries, values)
+
+    def _ask_column(self, column: int, entries: list[int], values: list[str]) -> None:
+        route = self._routes[self._column_routes[column]]
+        for view, at in route.uses[column - route.base]:
+            source = route.sources[view][at]
+            cells = [_changed(source, value) for value in values] if source.alias else values
+            known = route.masks[view][at]
+            for entry, mask in zip(entries, route.programs[view].filters[at].masks(cells), strict=True):
+                if mask:
+                    known[entry] = mask
+                    self._codes.flags[entry] = HOT
+
+    def _evaluate_combinations(self) -> None:
+        codes = self._codes
+        for number in range(self._known_combinations, int(codes.counts[3])):
+            route_number, place = codes.combinations[number].tolist()
+            route = self._routes[route_number]
+            vector = codes.vectors[place : place + len(route.fields)].tolist()
+            answer = tuple([self._evaluate(route, view, vector) for view in range(len(route.programs))])
+            useful = any(found or faults for found, faults in answer)
+            codes.answers[number] = FOUND if useful else NOTHING
+            if useful:
+                self._answers[number] = Found(answer, self._decided(route, answer))
+        self._known_combinations = int(codes.counts[3])
+
+    def _decided(self, route: _Route, answers: tuple[Answer, ...]) -> frozenset[tuple[int, int]]:
+        """Return the (view, rule) of which the combination holds every field that the rule's reasons can show."""
+        return frozenset(
+            (view, rule) for view, (rules, _) in enumerate(answers) for rule in rules if route.programs[view].reads_all(rule)
+        )
+
+    def _evaluate(self, route: _Route, view: int, vector: list[int]) -> Answer:
+        program = route.programs[view]
+        row = _CodedRow(self, route, view, vector)
+        mask = program.always
+        masks, absent = route.masks[view], route.absent[view]
+        for at in program.asking:
+            columns = route.sources[view][at].columns
+            if len(columns) > 1:
+                mask |= row[at].mask
+                continue
+            entry = vector[columns[0]] if columns[0] >= 0 else 0
+            mask |= masks[at].get(entry, 0) if entry else absent[at]
+        return program.evaluate(row, mask) if mask else ((), ())
+
+    def cell(self, route: _Route, view: int, at: int, vector: list[int]) -> Cell:
+        """Return the cell of a view's field in a row of codes."""
+        source = route.sources[view][at]
+        program = route.programs[view]
+        entries = [vector[column] if column >= 0 else 0 for column in source.columns]
+        if len(entries) > 1:
+            return program.cell(at, _changed(source, *[self._value(entry) for entry in entries]))
+        known = route.cells[view][at]
+        cell = known.get(entries[0])
+        if cell is None:
+            cell = known[entries[0]] = program.cell(at, _changed(source, self._value(entries[0])))
+        return cell
+
+    def _value(self, entry: int) -> str | None:
+        return self._cell_text(entry) if entry else None
+
+
+class _CodedRow:
+    """The cells of a row of codes, made when they are asked for: a rule seldom asks for more than a few."""
+
+    __slots__ = ("_cells", "_engine", "_route", "_vector", "_view")
+
+    def __init__(self, engine: CodedEngine, route: _Route, view: int, vector: list[int]) -> None:
+        self._engine = engine
+        self._route = route
+        self._view = view
+        self._vector = vector
+        self._cells: dict[int, Cell] = {}
+
+    def __getitem__(self, at: int, /) -> Cell:
+        cell = self._cells.get(at)
+        if cell is None:
+            cell = self._cells[at] = self._engine.cell(self._route, self._view, at, self._vector)
+        return cell
+
+
+def _source(program: ViewProgram, name: str, index: dict[str, int]) -> _Source:
+    alias = next((alias for alias in program.view.view.aliases if alias.field == name), None)
+    names = alias.sources if alias else (name,)
+    return _Source(tuple([index.get(source, -1) for source in names]), alias)
+
+
+def _changed(source: _Source, *cells: str | None) -> str | None:
+    """Return the cell of a view's field from those of its columns."""
+    if source.alias is None:
+        return cells[0]
+    text = transform(source.alias, tuple([text_of(cell) for cell in cells]))
+    return None if text is None else encode(text)
+
+
+__all__ = ["CodedEngine", "RowMatches"]

@@ -1,0 +1,1 @@
+"""Compiled kernels: from bytes to coded columns. See `docs/extending/kernels.md`."""

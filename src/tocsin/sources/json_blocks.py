@@ -1,0 +1,192 @@
+"""JSON lines in blocks: the fast reader of the shapes that carry most evidence; all else goes to `JsonSource`."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Final
+
+import hyperscan
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.events import Brief, Event, Gate
+from tocsin.events.values import NULL_CELL, encode
+from tocsin.kernels.block import PAD_BYTES, SUSPECT, Block, Rows
+from tocsin.kernels.json import ESCAPED, FALSE, INTEGER, NULL, TEXT, TRUE, read_lines
+from tocsin.sources.interface import RECORD_BYTES, Loss, Records, Stream
+from tocsin.sources.json import JsonSorter, JsonSource
+from tocsin.sources.json_briefs import FIELDS, BriefReader
+from tocsin.sources.json_layouts import FLAT, Path
+from tocsin.sources.json_paths import LAYOUTS, JsonPaths, gate_of
+from tocsin.sources.json_shapes import plain
+from tocsin.sources.json_text import BLOCK_BYTES, LONG_HINT, LossCounter, load_value, text_encoding
+from tocsin.sources.screen import FOLDING_TO_ASCII, literal_database
+
+_WORDS: Final = {TRUE: "true", FALSE: "false"}
+_SYSTEM_ELEMENT: Final = 3
+_TEXT_KEYS: Final = frozenset({"#text", "#attributes"})
+_read_text: Final = msgspec.json.Decoder(str).decode
+
+
+class JsonBlocks:
+    """Reads JSON lines into its block."""
+
+    name: Final = "json"
+    layouts: Sequence[str] = LAYOUTS
+    sure_kinds = frozenset({TEXT, ESCAPED, INTEGER, TRUE, FALSE, NULL})
+    null_kind = NULL
+
+    def __init__(self, fields: Iterable[str], block: Block) -> None:
+        self.block = block
+        self._paths = JsonPaths.of((*fields, *FIELDS))
+        self._table = self._paths.table.compile()
+        self._path_of: list[Path] = list(self._paths.numbers)
+        self.name_count = len(self._path_of)
+        self.names = self._paths.names
+        self.gate_names = self._paths.gate_names
+        self._sorter = JsonSorter()
+        self._briefs = BriefReader(
+            self,
+            [[self._paths.system_names(layout, field) for field in FIELDS] for layout in range(len(LAYOUTS))],
+        )
+        self._databases: dict[tuple[str, ...], hyperscan.Database] = {}
+
+    def warm_up(self) -> None:
+        """Load or compile the kernels."""
+        read_lines(self.block, 0, 0, 0, self._table)
+
+    def gate(self, layout: int, channel: str, event_id: str) -> Gate | None:
+        """Return the gate of these cells; None when only the slow reader can tell."""
+        return gate_of(layout, channel, event_id)
+
+    def cell(self, name: int, kind: int, raw: bytes) -> str | None:
+        """Return the cell of a distinct value. Raises: ValueError when only the slow reader can tell."""
+        if kind in (TEXT, INTEGER):
+            return raw.decode()
+        if kind == ESCAPED:
+            return _read_text(b'"%b"' % raw)
+        path = self._path_of[name]
+        is_element = len(path) == _SYSTEM_ELEMENT and path[1] == "System"
+        if kind == NULL:
+            return None if is_element else NULL_CELL
+        return _WORDS[kind] if kind in _WORDS else _cell_of_json(path, raw, is_element)
+
+    def suspects(self, needles: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        """Return for each row whether it may hold one of the needles. Cost: one search of the raw bytes."""
+        block = self.block
+        database = self._databases.get(needles)
+        if database is None:
+            texts = [text.encode() for text in (*needles, *FOLDING_TO_ASCII)]
+            database = self._databases[needles] = literal_database(texts, hyperscan.HS_MODE_BLOCK)
+        stops: set[int] = set()
+        data: Any = block.view[: block.used]
+        database.scan(data, match_event_handler=lambda number, start, stop, flags, context: stops.add(stop))
+        found: npt.NDArray[np.bool_] = (block.row_flags[: block.rows] & SUSPECT) != 0
+        if stops:
+            places = np.fromiter(stops, np.int64, len(stops)) - 1
+            found[np.searchsorted(block.row_at[: block.rows], places, side="right") - 1] = True
+        return found
+
+    def events(self, rows: Sequence[int]) -> list[Event]:
+        """Return the whole events of rows."""
+        gate = Gate("", "", "")  # the decoder tells it anew
+        return [FLAT.event(gate, self.block.raw(row), int(self.block.row_number[row])) for row in rows]
+
+    def briefs(self, rows: Sequence[int]) -> list[Brief | None]:
+        """Return what findings need of rows; None where only the whole event tells it."""
+        texts = [self.block.raw(row).strip() for row in rows]  # one with a carriage return inside is written anew
+        return [None if b"\r" in text else self._briefs.brief(row, text) for row, text in zip(rows, texts, strict=True)]
+
+    def records(self, rows: Sequence[int]) -> Iterator[Records]:
+        """Yield rows as records for the slow way. They hold copies of the rows' bytes."""
+        items = [(int(self.block.row_number[row]), self.block.raw(row)) for row in rows]
+        for item in self._sorter.sort(items, LossCounter("")):
+            if isinstance(item, Loss):
+                raise item.error
+            yield item
+
+    def read(self, stream: Stream) -> Iterator[Rows | Records | Loss]:
+        """Read a stream to its end; rows that only the slow reader understands follow as records.
+
+        The block may be cleared between two items, and must be when it is full.
+        """
+        head = stream.head.removeprefix(codecs.BOM_UTF8)
+        if text_encoding(stream.head) != "utf-8" or b"\n" not in head.lstrip() or not JsonSource.is_lines(head):
+            yield from JsonSource().read(stream)
+            return
+        losses = LossCounter(stream.label)
+        rest, ended = stream.read(len(stream.head)).removeprefix(codecs.BOM_UTF8), False
+        while rest or not ended:
+            start = self.block.used
+            end, tail, ended = self._fill(rest, stream, ended)
+            if end == start:
+                if start:
+                    rest = tail
+                    self.block.used = self.block.size_bytes  # whoever takes the rows makes room
+                    yield self.block.rows, self.block.rows
+                else:
+                    rest = yield from self._read_long_line(tail, stream, losses)
+                continue
+            first = self.block.rows
+            place, stream.lines = read_lines(self.block, start, end, stream.lines, self._table)
+            rest = self.block.data[place:end].tobytes() + tail
+            self.block.used = place
+            slow = [(int(self.block.row_number[row]), self.block.raw(row)) for row in self.block.slow_rows(first)]
+            yield first, self.block.rows
+            yield from self._sorter.sort(slow, losses)
+        yield from losses.end()
+
+    def _fill(self, rest: bytes, stream: Stream, ended: bool) -> tuple[int, bytes, bool]:
+        """Put what is left, and more of the stream, into the block; return the end of whole lines, and what follows them."""
+        block = self.block
+        start, room = block.used, block.room
+        rest, beyond = rest[:room], rest[room:]
+        filled = start + len(rest)
+        block.data[start:filled] = np.frombuffer(rest, np.uint8)
+        if filled < block.size_bytes and not ended:
+            size = stream.readinto(block.view[filled : block.size_bytes])
+            ended = size < block.size_bytes - filled
+            filled += size
+        end = filled if ended and not beyond else block.last_break(start, filled)
+        tail = block.data[end:filled].tobytes() + beyond
+        block.data[end : end + PAD_BYTES] = 0
+        return end, tail, ended
+
+    def _read_long_line(self, line: bytes, stream: Stream, losses: LossCounter) -> Generator[Records | Loss, None, bytes]:
+        """Read a line that is longer than the block, slowly; return what follows it."""
+        parts, size = list[bytes](), 0
+        after = b""
+        for block in chain([line], stream.blocks(BLOCK_BYTES)):
+            cut = block.find(b"\n")
+            part = block if cut < 0 else block[:cut]
+            size += len(part)
+            parts = [*parts, part] if size <= RECORD_BYTES else []
+            if cut >= 0:
+                after = block[cut + 1 :]
+                break
+        stream.lines += 1
+        if size > RECORD_BYTES:
+            yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
+        else:
+            yield from self._sorter.sort([(stream.lines, b"".join(parts))], losses)
+        return after
+
+
+def _cell_of_json(path: Path, raw: bytes, is_element: bool) -> str:
+    """Return the cell of a number, array or object."""
+    value = load_value(raw)
+    if path[0] != "Event" or not isinstance(value, (dict, list)):
+        return encode(value)
+    if is_element and (not isinstance(value, dict) or "#text" not in value or not value.keys() <= _TEXT_KEYS):
+        raise ValueError(f"{path[-1]} has an unusual form")
+    if path[-1] == "Data" and (not isinstance(value, dict) or value.keys() != {"#text"}):
+        raise ValueError("Data elements with names, or several")
+    if len(path) > _SYSTEM_ELEMENT and path[1] == "System":
+        raise ValueError(f"the attribute {path[-1]} is no text")
+    return encode(plain(value))
+
+
+__all__ = ["JsonBlocks"]

@@ -1,0 +1,296 @@
+"""Whole scans by the fast readers write the same bytes and the same coverage as by the slow ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from json_compare import mutated, repeated, spelled
+from test_json_blocks import OBJECTS
+from vocabulary import PLACEHOLDERS, compiled, events, lines, rule_documents
+
+from scan_samples import RULES, event, rules, scan, write
+from shared_data import shared
+from tocsin.engine.coded import CodedEngine
+from tocsin.engine.executor import FastEngine
+from tocsin.findings import Coverage
+from tocsin.kernels import codes
+from tocsin.kernels.block import ROWS, TOKENS, Block
+from tocsin.plans.expr import Plan
+from tocsin.plans.gates import native_fields
+from tocsin.runs import readers, units, worker
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.sources.interface import BlockSource
+from tocsin.sources.json_blocks import JsonBlocks
+
+_RULES = st.lists(rule_documents(), min_size=1, max_size=6)
+_EVENTS = st.lists(events(), min_size=1, max_size=12)
+_STYLES = st.integers(0, 1 << 32).map(Random)
+_FIRST = b'{"Channel":"Security","EventID":1}\n'
+SIZES = (1 << 12, 1 << 13, (1 << 20) + (1 << 12))
+"""Bytes of a block: taken after every read, and taken when some files have filled it."""
+
+
+@contextmanager
+def narrow(size_bytes: int, entries: int) -> Iterator[None]:
+    """Make blocks small, and the tables of codes so small that they are forgotten all the time."""
+
+    def make(name: str, engine: FastEngine, plans: Sequence[Plan]) -> tuple[BlockSource, CodedEngine]:
+        if name != "json":
+            return readers.make_reader(name, engine, plans)
+        reader = JsonBlocks(sorted(native_fields(plans)), Block(size_bytes, min(ROWS, entries * 5000), TOKENS))
+        return reader, CodedEngine(engine, reader)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "make_reader", make)
+        patch.setattr(codes, "ENTRIES", entries)
+        patch.setattr(codes, "STORE_BYTES", 16 * entries)
+        patch.setattr(codes, "COMBINATIONS", 4)
+        yield
+
+
+def coverage_of(found: Coverage) -> Any:
+    """Return coverage as plain data."""
+    return msgspec.to_builtins(found)
+
+
+def agree(folder: Path, found: RuleSet, jobs: int = 1) -> bytes:
+    """Scan a folder with both readers, which must agree; return the findings."""
+    slow = scan(folder, found=found, reader="slow", jobs=1)
+    fast = scan(folder, found=found, reader="fast", jobs=jobs)
+    assert fast[1] == slow[1]
+    assert fast[2] == slow[2]
+    assert coverage_of(fast[0].coverage) == coverage_of(slow[0].coverage)
+    return slow[2]
+
+
+@contextmanager
+def evidence(**files: bytes) -> Iterator[Path]:
+    """Give a folder with files."""
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-readers-"))
+    try:
+        for name, data in files.items():
+            (folder / f"{name}.jsonl").write_bytes(data)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def rule_set(documents: list[dict[str, Any]]) -> RuleSet | None:
+    """Return the rules of documents that compile."""
+    usable = [dict(document, title=f"r{at}") for at, document in enumerate(documents) if compiled(document)]
+    text = "---\n".join(yaml.safe_dump(document, allow_unicode=True, sort_keys=False) for document in usable)
+    return load_rules([RuleFile("rules.yml", text.encode("utf-8", "replace"))], PLACEHOLDERS) if usable else None
+
+
+def _lines(found: list[Any], style: Random) -> bytes:
+    texts = [spelled(repeated(item, style) if style.random() < 0.1 else item, style) for item in found]
+    return "\n".join(texts).encode("utf-8", "surrogatepass") + b"\n"
+
+
+@settings(max_examples=120)
+@given(_RULES, _EVENTS, _EVENTS, st.sampled_from(SIZES), _STYLES)
+def test_any_rules_and_events(documents: list[dict], one: list[dict], other: list[dict], size: int, style: Random) -> None:
+    """Random rules find the same in random events, spelled in any way, in blocks and tables of any size."""
+    found = rule_set(documents)
+    if not found or not found.plans:
+        return
+    again = one * style.choice((1, 1, 40))
+    with narrow(size, style.choice((4, 1 << 17))), evidence(a=_FIRST + _lines(again, style), b=_FIRST + lines(other)) as folder:
+        agree(folder, found, style.choice((1, 1, 2)))
+
+
+@settings(max_examples=60)
+@given(_RULES, st.lists(OBJECTS, min_size=1, max_size=6), st.sampled_from(SIZES), _STYLES)
+def test_odd_and_damaged_lines(documents: list[dict], objects: list[Any], size: int, style: Random) -> None:
+    """So they do in odd shapes, in lines with damage, and whatever is lost is told the same."""
+    found = rule_set([*documents, {**_KEYWORDS, "detection": {"words": ["cmd", "x"], "condition": "words"}}])
+    assert found
+    data = _lines(objects, style)
+    with narrow(size, 4), evidence(a=_FIRST + data, b=_FIRST + mutated(data, style), c=data) as folder:
+        agree(folder, found)
+
+
+_KEYWORDS: dict[str, Any] = {"title": "words", "level": "low", "logsource": {"product": "windows"}}
+_WORDS = ("needle", "kelvin", "<script", "a&b", "o'neil", 'say "it"', "path\\file", "a/b", "STRASSE", "file", "sss", "tab\there")
+_DISGUISES = (
+    lambda text: text,
+    lambda text: text.upper(),
+    lambda text: text.replace("k", "\u212a").replace("s", "\u017f"),
+    lambda text: text.replace("ss", "ß").replace("SS", "ẞ").replace("fi", "\ufb01"),
+    lambda text: text[: len(text) // 2] + "-" + text[len(text) // 2 :],
+)
+_SPELLINGS = (
+    lambda text: json.dumps(text),
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: '"' + "".join(f"\\u{ord(char):04x}" for char in text) + '"',
+    lambda text: json.dumps(text).replace("<", "\\u003c").replace("&", "\\u0026").replace("'", "\\u0027").replace("/", "\\/"),
+    lambda text: json.dumps(text, ensure_ascii=False).replace("e", "\\u0065", 1),
+    lambda text: f'["x",{json.dumps(text)}]',
+    lambda text: f'{{"b":{{"c":{json.dumps(text, ensure_ascii=False)}}}}}',
+)
+_FORMS = (
+    '{"Channel":"Security","EventID":1,"Image":%s}',
+    '{"Channel":"Security","EventID":1,"Unread":%s}',
+    '{"Event":{"System":{"Channel":"Security","EventID":1},"EventData":{"Image":%s}}}',
+    '{"Event":{"System":{"Channel":"Security","EventID":1},"EventData":{"Unread":%s}}}',
+    '{"Event":{"System":{"Channel":"Security","EventID":1,"Computer":%s}}}',
+)
+
+
+@pytest.mark.parametrize("word", _WORDS)
+def test_keywords(word: str) -> None:
+    """A keyword is found wherever it stands, however it is disguised and spelled."""
+    rows = [
+        form % spelling(disguise("x " + word + " y"))
+        for form in _FORMS
+        for disguise in _DISGUISES
+        for spelling in _SPELLINGS
+    ]
+    quiet = [form % json.dumps(f"quiet {number}") for number in range(40) for form in _FORMS]
+    documents = [
+        {**_KEYWORDS, "detection": {"words": [word], "condition": "words"}},
+        {**_KEYWORDS, "detection": {"words": {"|all": [word, "x"]}, "condition": "words"}},
+        {**_KEYWORDS, "detection": {"words": [f"*{word}*"], "other": {"Image|contains": "y"}, "condition": "words and not other"}},
+    ]
+    found = rule_set(documents)
+    assert found
+    assert len(found.plans) == 3
+    data = "\n".join((*rows, *quiet)).encode() + b"\n"
+    with narrow(1 << 13, 8), evidence(a=data) as folder:
+        assert agree(folder, found).count(b"\n") > len(rows) // 2
+
+
+_TWINS = (
+    ({"category": "process_creation"}, {"Image|endswith": "\\cmd.exe"}),
+    ({"category": "process_creation"}, {"CommandLine|contains": "whoami", "User|contains": "SYSTEM"}),
+    ({"category": "process_creation"}, {"ParentImage|endswith": "\\a.exe", "ProcessId": 4}),
+    ({"category": "network_connection"}, {"DestinationPort": 80, "Initiated": "true"}),
+    ({"category": "network_connection"}, {"DestinationIp|cidr": "10.0.0.0/8"}),
+    ({"category": "registry_set"}, {"TargetObject|endswith": "\\Run\\x", "Details|contains": "a"}),
+    ({"category": "registry_event"}, {"EventType": "SetValue"}),
+    ({"service": "security"}, {"NewProcessName|endswith": "\\cmd.exe"}),
+)
+_TWIN_VALUES: dict[str, tuple[Any, ...]] = {
+    "NewProcessName": ("C:\\Windows\\cmd.exe", "C:\\b.exe", None, ["C:\\cmd.exe"], ""),
+    "CommandLine": ("whoami /all", "", None),
+    "ParentProcessName": ("C:\\a.exe", "C:\\b.exe"),
+    "NewProcessId": ("0x4", 4, "0x", None, "0x0000000000000004"),
+    "SubjectUserName": ("SYSTEM", "bob", None, ["SYSTEM"]),
+    "SubjectDomainName": ("NT AUTHORITY", "", None),
+    "TargetUserName": ("SYSTEM", "-"),
+    "DestPort": (80, "80", 443),
+    "DestAddress": ("10.1.2.3", "::ffff:10.1.2.3", "192.168.0.1", "-"),
+    "Direction": ("%%14593", "%%14592", 14593),
+    "Application": ("\\device\\harddiskvolume1\\windows\\cmd.exe", "x"),
+    "Protocol": (6, "17"),
+    "ObjectName": ("\\REGISTRY\\MACHINE\\Software\\Run", "x", None),
+    "ObjectValueName": ("x", "", None),
+    "NewValue": ("abc", 5),
+    "OperationType": ("%%1904", "%%1905", "%%1906", None),
+}
+
+
+def _twin_event(style: Random) -> dict[str, Any]:
+    data = {name: style.choice(values) for name, values in _TWIN_VALUES.items() if style.random() < 0.7}
+    gate = {"Channel": "Security", "EventID": style.choice((4688, 5156, 4657, "4688"))}
+    return {**gate, **data} if style.random() < 0.5 else {"Event": {"System": gate, "EventData": data}}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_twins(seed: int) -> None:
+    """Events of Windows' own audit are found by the rules of their Sysmon twins."""
+    style = Random(seed)
+    found = rule_set(
+        [
+            {**_KEYWORDS, "logsource": {"product": "windows", **source}, "detection": {"a": item, "condition": "a"}}
+            for source, item in _TWINS
+        ]
+    )
+    assert found
+    with narrow(SIZES[seed % 3], 16), evidence(a=_FIRST + _lines([_twin_event(style) for _ in range(200)], style)) as folder:
+        assert agree(folder, found, 1 + seed % 2).count(b'"twin":true') > 10
+
+
+_ASKING = (
+    {"a": {"X|exists": True}, "condition": "a"},
+    {"a": {"X|exists": False}, "condition": "a"},
+    {"a": {"X": None}, "condition": "a"},
+    {"a": {"X": None}, "b": {"Y|exists": True}, "condition": "not a and b"},
+    {"a": {"X": ""}, "condition": "a"},
+    {"a": {"X|cidr": "10.0.0.0/8"}, "condition": "a"},
+    {"a": {"X|fieldref": "Y"}, "condition": "a"},
+    {"a": {"X|fieldref|neq": "Y"}, "condition": "a"},
+    {"a": {"X|re": "^a.*z$"}, "condition": "a"},
+    {"a": {"X|re": "(?=a)a+$"}, "condition": "a"},
+    {"a": {"X|gt": 5}, "condition": "a"},
+    {"a": {"X|contains|all": ["a", "z"]}, "condition": "a"},
+    {"a": {"Computer|exists": True, "X": "az"}, "condition": "a"},
+    {"a": {"Computer": None}, "condition": "a"},
+    {"a": {"Provider_Name": "p"}, "condition": "a"},
+    {"a": {"X.b": "az"}, "condition": "a"},
+)
+_ASKED = (None, "", "az", "a", "10.1.1.1", 7, 7.5, "7", True, [], ["az", None], [[1], "a"], {"b": "az"}, {}, {"#text": "az"}, "\x00n")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_rules_ask(together: bool) -> None:
+    """Absence, null, networks, references and expressions are told of every kind of value."""
+    style = Random(7)
+    data = []
+    for x in ("-", *_ASKED):
+        for y in ("-", *_ASKED):
+            fields = {name: value for name, value in (("X", x), ("Y", y)) if value != "-"}
+            host = style.choice(({}, {"Computer": None}, {"Hostname": "h"}, {"Computer": "c", "Hostname": None}, {"SourceName": "p"}))
+            data.append({"Channel": "Security", "EventID": 1, **host, **fields})
+            system = {"Channel": "Security", "EventID": {"#text": 1}, "Computer": style.choice((None, "c", {"#text": "c"}))}
+            system |= style.choice(({}, {"Provider": {"#attributes": {"Name": "p"}}}, {"Provider_attributes": {"Name": "p"}}))
+            data.append({"Event": {"System": system, "EventData": fields or style.choice((None, {}))}})
+    documents = [{**_KEYWORDS, "detection": detection} for detection in _ASKING]
+    groups = [documents] if together else [[document] for document in documents]
+    for group in groups:
+        found = rule_set(group)
+        assert found
+        with narrow(1 << 13, 8), evidence(a=_FIRST + _lines(data, style)) as folder:
+            assert agree(folder, found)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("entries", [2, 64, 1 << 17])
+def test_parts_and_workers(size: int, entries: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files in parts, compressed ones, and several workers change nothing."""
+    monkeypatch.setattr(units, "PART_BYTES", 20_000)
+    write(tmp_path / "a.jsonl", range(700))
+    write(tmp_path / "b.jsonl", range(5, 90))
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
+    (tmp_path / "d.jsonl").write_bytes(_FIRST + b"broken\n" + json.dumps(event(5)).encode() + b'\n{"a":')
+    with narrow(size, entries):
+        outputs = {agree(tmp_path, rules(), jobs) for jobs in (1, 2)}
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_mixed_evidence(jobs: int, tmp_path: Path) -> None:
+    """A folder of all kinds of evidence gives the same by the rules of the corpus."""
+    logs = sorted(shared("evtx-attack-samples").rglob("*.evtx"))[::25]
+    for path in logs:
+        shutil.copyfile(path, tmp_path / path.name)
+    shutil.copyfile(shared("otrf", "cmd_psexec_lsa_secrets_dump.zip"), tmp_path / "psexec.zip")
+    shutil.copyfile(shared("otrf", "covenant_persistwmi.tar.gz"), tmp_path / "wmi.tar.gz")
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "water-utility" / "evidence", tmp_path / "water")
+    write(tmp_path / "a.jsonl", range(50))
+    corpus = load_rules([RuleFile("own.yml", RULES.encode()), *read_rule_files([shared("sigma", "rules")])], {})
+    with narrow(1 << 16, 256):
+        assert agree(tmp_path, corpus, jobs).count(b"\n") > 50
