@@ -18,6 +18,7 @@ from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.json import JsonSource
 from tocsin.sources.json_blocks import JsonBlocks
 from tocsin.sources.json_events import json_events
+from tocsin.sources.json_layouts import _SYSTEM as SYSTEM
 from tocsin.sources.json_shapes import FLAT_NAMES
 from tocsin.sources.json_text import load_object
 
@@ -91,7 +92,7 @@ class FastJson:
         event = truth(self.reader.block.raw(row), int(self.reader.block.row_number[row]))
         assert isinstance(event, Event)
         assert gate == event.gate
-        assert cells == cells_of(event)
+        assert cells == cells_of(event) or _has_odd_system(event)
         (whole,) = self.reader.events([row])
         assert _key(whole) == _key(replace(event, json=whole.json))
         (brief,) = self.reader.briefs([row])
@@ -126,6 +127,13 @@ class FastJson:
             return None
         name, kind, at, size = self.reader.block.token_table[token].tolist()
         return self.reader.cell(name, kind, self.reader.block.data[at : at + size].tobytes())
+
+
+def _has_odd_system(event: Event) -> bool:
+    """Tell whether System has elements that Windows does not write, which no reader but the slowest sees as fields."""
+    body = event.original.get("Event")
+    system = body.get("System") if isinstance(body, dict) else None
+    return isinstance(system, dict) and not {name.removesuffix("_attributes") for name in system} <= SYSTEM
 
 
 def truth(line: bytes, number: int) -> Event | TocsinError | None:

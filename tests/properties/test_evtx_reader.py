@@ -264,3 +264,18 @@ def test_random_chunk_header(junk: bytes, at: int) -> None:
     start = HEADER_BYTES + at % 120
     found, _ = _read(sample()[: start + 8] + junk + sample()[start + 8 + len(junk) :])
     assert found.total() > 0
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_endless_names(by_path: bool, tmp_path: Path) -> None:
+    """A name that is said to follow itself, which the library would follow for ever, costs no record."""
+    data = bytearray(sample())
+    at = HEADER_BYTES + next(place for place in struct.unpack_from("<64I", data, HEADER_BYTES + 128) if place)
+    struct.pack_into("<I", data, at, at - HEADER_BYTES)
+    stream = Stream(io.BytesIO(bytes(data)), "x.evtx")
+    if by_path:
+        stream.path = tmp_path / "x.evtx"
+        stream.path.write_bytes(data)
+    items = list(EvtxSource().read(stream))
+    assert not [item for item in items if isinstance(item, Loss)]
+    assert sum(len(item.raws) for item in items if isinstance(item, Records)) == _read(sample())[0].total()

@@ -13,6 +13,7 @@ from tocsin.events import Gate
 from tocsin.findings import Report
 from tocsin.rules import regexes
 from tocsin.runs.batches import match_isolated
+from tocsin.runs.readers import ENVIRONMENT
 from tocsin.runs.ruleset import RuleFile, load_rules
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS
@@ -121,5 +122,6 @@ def test_batch_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("broken")
 
     monkeypatch.setattr(FLAT, "columns", broken)
+    monkeypatch.setenv(ENVIRONMENT, "slow")  # the fast readers make no columns
     report, _ = run(tmp_path, PLAIN)
     assert [(file.status, "broken" in file.reason) for file in report.coverage.files] == [("partial", True), ("read", False)]

@@ -12,7 +12,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,19 +99,28 @@ def test_order(tmp_path: Path) -> None:
     assert len(keys) == 40
 
 
+def _instead_of_taking(monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]) -> None:
+    """Call something instead of how a worker takes records, and rows of a block, with that and its arguments."""
+    for name in ("_take", "_take_rows"):
+        monkeypatch.setattr(worker.Worker, name, partialmethod(_changed, change, getattr(worker.Worker, name)))
+
+
+def _changed(self: worker.Worker, change: Callable[..., None], take: Callable[..., None], *arguments: Any) -> None:
+    change(take, self, *arguments)
+
+
 def _die_on(monkeypatch: pytest.MonkeyPatch, name: str, times: Path, most: int) -> None:
     """Let a worker kill itself when it has taken records of a file, so often."""
-    take = worker.Worker._take
 
-    def dying(self: worker.Worker, records: object, origin: batches.Origin, outcome: object) -> None:
-        take(self, records, origin, outcome)
-        if origin.label.endswith(name):
+    def dying(take: Callable[..., None], *arguments: Any) -> None:
+        take(*arguments)
+        if arguments[-2].label.endswith(name):
             with times.open("a") as file:
                 file.write("x")
             if times.stat().st_size <= most:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(worker.Worker, "_take", dying)
+    _instead_of_taking(monkeypatch, dying)
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -273,14 +285,13 @@ def test_one_bad_file_among_good_ones(tmp_path: Path, monkeypatch: pytest.Monkey
     """A reader that fails in an unexpected way costs its file only, and is named."""
     write(tmp_path / "a.jsonl", range(20))
     write(tmp_path / "b.jsonl", range(20))
-    take = worker.Worker._take
 
-    def failing(self: worker.Worker, records: object, origin: batches.Origin, outcome: object) -> None:
-        if origin.label.endswith("a.jsonl"):
+    def failing(take: Callable[..., None], *arguments: Any) -> None:
+        if arguments[-2].label.endswith("a.jsonl"):
             raise RuntimeError("surprise")
-        take(self, records, origin, outcome)
+        take(*arguments)
 
-    monkeypatch.setattr(worker.Worker, "_take", failing)
+    _instead_of_taking(monkeypatch, failing)
     report, found, _ = scan(tmp_path)
     assert [file.status for file in report.coverage.files] == ["skipped", "read"]
     assert "surprise" in report.coverage.files[0].reason
@@ -368,12 +379,14 @@ def test_slow_expression_is_named(tmp_path: Path) -> None:
 SLOW = """
 import sys, time, pathlib
 from tocsin.runs import worker
-take = worker.Worker._take
-def slow(self, *arguments):
-    pathlib.Path({started!r}).touch()
-    take(self, *arguments)
-    time.sleep(0.05)
-worker.Worker._take = slow
+def slowly(take):
+    def slow(self, *arguments):
+        pathlib.Path({started!r}).touch()
+        take(self, *arguments)
+        time.sleep(0.05)
+    return slow
+worker.Worker._take = slowly(worker.Worker._take)
+worker.Worker._take_rows = slowly(worker.Worker._take_rows)
 """
 RUN = "from tocsin.cli.main import run; import sys; sys.argv[0] = 'tocsin'; run()"
 

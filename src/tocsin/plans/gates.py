@@ -27,7 +27,7 @@ from tocsin.plans.expr import (
 from tocsin.plans.match import glob_matches
 from tocsin.plans.witness import find_witness, longest_literal
 from tocsin.rules import windows_channels
-from tocsin.rules.logsource import ALIASES, Tag, View, admits, views
+from tocsin.rules.logsource import ALIASES, TAG_FIELDS, Tag, View, admits, views
 from tocsin.rules.rule import Logsource
 
 _SHORTEST_SCREEN: Final = 3
@@ -108,6 +108,7 @@ def native_fields(plans: Sequence[Plan]) -> frozenset[str]:
     found = {name for plan in plans for name in plan.fields}
     found.update(name for alias in ALIASES if alias.field in found for name in alias.sources)
     found.update(field for field, _ in windows_channels.REQUIRED.values())
+    found |= TAG_FIELDS
     return frozenset(found - {KEYWORDS, ""})
 
 

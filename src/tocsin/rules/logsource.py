@@ -110,6 +110,8 @@ _TWINS: Final[dict[str, View]] = {
 
 ALIASES: Final = (*(alias for view in _TWINS.values() for alias in view.aliases), *_ANTIVIRUS)
 """The aliases of all views."""
+TAG_FIELDS: Final = frozenset(tag.field for view in _TWINS.values() for tag in view.tags if tag.field)
+"""The native fields that decide whether an event has a twin."""
 
 _CHANNEL_SERVICES: Final[dict[str, tuple[str, ...]]] = {}
 for _service, _channels in windows.SERVICES.items():
@@ -243,4 +245,15 @@ def why_no_source(logsource: Logsource) -> str:
     return "" if visible_events(logsource) else f"no source of events is known for the logsource {logsource}"
 
 
-__all__ = ["ALIASES", "SYSLOG_SERVICES", "Alias", "Tag", "View", "admits", "views", "visible_events", "why_no_source"]
+__all__ = [
+    "ALIASES",
+    "SYSLOG_SERVICES",
+    "TAG_FIELDS",
+    "Alias",
+    "Tag",
+    "View",
+    "admits",
+    "views",
+    "visible_events",
+    "why_no_source",
+]

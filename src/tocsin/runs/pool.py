@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
@@ -19,6 +20,8 @@ from tocsin.runs.units import Unit
 from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, work
 
 _TICK_S: Final = 0.1
+_REST_S: Final = 0.005
+"""Pause after messages, so that a folder of small files does not wake two processes for each of them."""
 _MOST_DEATHS: Final = 20
 Tick = Callable[[int, int, int], None]
 
@@ -78,7 +81,8 @@ class Pool:
         try:
             while self._members:
                 for pipe in wait(list(self._members), _TICK_S):
-                    self._receive(self._members[pipe])  # type: ignore[index]
+                    self._drain(cast(Connection, pipe))
+                time.sleep(_REST_S)
                 tick(sum(self._shared.size_bytes), sum(self._shared.events), sum(self._shared.findings))
         finally:
             for member in self._members.values():
@@ -94,6 +98,12 @@ class Pool:
         process.start()
         sending.close()
         self._members[receiving] = _Member(process, receiving, number)
+
+    def _drain(self, pipe: Connection) -> None:
+        """Take all messages at hand."""
+        self._receive(self._members[pipe])
+        while pipe in self._members and pipe.poll():
+            self._receive(self._members[pipe])
 
     def _receive(self, member: _Member) -> None:
         try:

@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,6 +163,7 @@ class Scan:
         parts = {(unit.file, unit.part): _lines(gathered, unit) for unit in units}
         bases = record_bases(parts)
         dropped = [0]
+        kinds: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         entries: Iterator[Entry] = merge(gathered.runs, folder, frozenset(gathered.repeated))
         if self._options.dedupe:
             entries = without_duplicates(entries, dropped)
@@ -169,7 +171,10 @@ class Scan:
         for entry in entries:
             unit = units[entry.unit]
             sink.write(out, entry.line(bases[(unit.file, unit.part)]))
-            _count(tally, entry)
+            tally.untimed += not entry.time
+            tally.hosts[entry.host] += 1
+            kinds[entry.level, entry.title, entry.tags] += 1
+        _sum_up(tally, kinds)
         tally.duplicates = dropped[0]
 
 
@@ -178,16 +183,16 @@ def _lines(gathered: Gathered, unit: Unit) -> int:
     return done.lines if done else 0
 
 
-def _count(tally: Tally, entry: Entry) -> None:
-    tally.findings += 1
-    tally.untimed += not entry.time
-    tally.levels[entry.level] += 1
-    tally.rules[(entry.title, entry.level)] += 1
-    tally.hosts[entry.host] += 1
-    for tag in entry.tags:
-        name = tag.removeprefix(_TACTIC)
-        if tag.startswith(_TACTIC) and not any(char.isdigit() for char in name):
-            tally.tactics[name] += 1
+def _sum_up(tally: Tally, kinds: Counter[tuple[str, str, tuple[str, ...]]]) -> None:
+    """Add findings counted by level, title and tags to the tally."""
+    for (level, title, tags), count in kinds.items():
+        tally.findings += count
+        tally.levels[level] += count
+        tally.rules[(title, level)] += count
+        for tag in tags:
+            name = tag.removeprefix(_TACTIC)
+            if tag.startswith(_TACTIC) and not any(char.isdigit() for char in name):
+                tally.tactics[name] += count
 
 
 def _outcomes(units: Sequence[Unit], gathered: Gathered, complete: bool) -> list[FileOutcome]:

@@ -10,13 +10,14 @@ import hashlib
 import heapq
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 from msgspec import Struct
 
-from tocsin.findings import Finding
+from tocsin.findings import Finding, FoundLogsource, FoundRule
 from tocsin.runs.batches import Origin
 
 RUN_BYTES: Final = 8 << 20
@@ -60,14 +61,15 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> 
 
     `same` is what tells the same record read twice (semantics 26).
     """
-    head = b"{" + b",".join(
-        b'"%b":%b' % (name.encode(), _encode(getattr(finding, name)))
-        for name in ("rule", "time", "host", "logsource", "telemetry", "twin")
+    head = b'{"rule":%b,"time":%b,"host":%b,"logsource":%b,"telemetry":%b,"twin":%b' % (
+        _encoded(finding.rule),
+        _encode(finding.time),
+        _encode(finding.host),
+        _encoded(finding.logsource),
+        _encode(finding.telemetry),
+        b"true" if finding.twin else b"false",
     )
-    source = b',"source":{"path":%b,"format":%b,"record":' % (
-        _encode(finding.source.path),
-        _encode(finding.source.format),
-    )
+    source = b',"source":{"path":%b,"format":%b,"record":' % (_encoded(finding.source.path), _encode(finding.source.format))
     tail = b'},"event":%b,"matched":%b}' % (_encode(finding.event), _encode(finding.matched))
     record_id = record_id or hashlib.blake2b(tail, digest_size=16).hexdigest()
     rule = finding.rule
@@ -86,6 +88,12 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> 
         tags=rule.tags,
         same=(rule.id or rule.path, finding.host, channel, record_id),
     )
+
+
+@lru_cache(maxsize=4096)
+def _encoded(part: FoundRule | FoundLogsource | str) -> bytes:
+    """Return the JSON of a part that many findings share."""
+    return _encode(part)
 
 
 class Spool:

@@ -35,6 +35,8 @@ _COVER_BYTES: Final = 25  # a record's header and the token that ends it
 _COVER_ID: Final = 2**64 - 2
 _CHUNKS_AT_ONCE: Final = 16
 _GROUP: Final = 4000
+_NAME_CHAINS: Final = 64
+_SHORTEST_NAME: Final = 8
 _UNUSED: Final = bytes(CHUNK_BYTES)
 
 
@@ -75,9 +77,9 @@ def _sound_records(path: Path) -> int:
                 return 0
             total = 0
             for at in range(HEADER_BYTES, size, CHUNK_BYTES):
-                head = os.pread(file.fileno(), 24, at)
-                count = _expected(head) if head.startswith(_CHUNK_MAGIC) else 0
-                if not count and os.pread(file.fileno(), CHUNK_BYTES, at) != _UNUSED:
+                chunk = os.pread(file.fileno(), CHUNK_BYTES, at)
+                count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_end(chunk) else 0
+                if not count and chunk != _UNUSED:
                     return 0
                 total += count
             return total
@@ -127,7 +129,8 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
             if fault:
                 yield from losses.add(*fault)
             if chunk.startswith(_CHUNK_MAGIC):
-                sound.append((number, chunk.ljust(CHUNK_BYTES, b"\0")))
+                whole = chunk.ljust(CHUNK_BYTES, b"\0")
+                sound.append((number, whole if names_end(whole) else without_names(whole)))
             number += 1
         covered: list[tuple[int, str]] = []
         found = yield from read_chunks(header, sound, losses, covered)
@@ -150,6 +153,22 @@ def chunk_fault(chunk: bytes, number: int) -> tuple[str, str] | None:
     if len(chunk) < CHUNK_BYTES:  # what it holds is read all the same
         return ("F005", f"{place} is cut off after {len(chunk)} of {CHUNK_BYTES} bytes")
     return None
+
+
+def names_end(chunk: bytes) -> bool:
+    """Tell whether the chains of names in a chunk come to an end: the library follows one that is a circle for ever."""
+    left = CHUNK_BYTES // _SHORTEST_NAME
+    for at in struct.unpack_from(f"<{_NAME_CHAINS}I", chunk, _TABLES_AT):
+        while 0 < at <= CHUNK_BYTES - 4 and left:
+            at = int.from_bytes(chunk[at : at + 4], "little")
+            left -= 1
+    return left > 0
+
+
+def without_names(chunk: bytes) -> bytes:
+    """Return a chunk with an empty table of names; the library then looks each name up where it is defined."""
+    end = _TABLES_AT + 4 * _NAME_CHAINS
+    return chunk[:_TABLES_AT] + bytes(end - _TABLES_AT) + chunk[end:]
 
 
 def read_chunks(
@@ -266,4 +285,14 @@ def parse(data: bytes) -> tuple[list[tuple[int, str]], list[str]]:
     return found, errors
 
 
-__all__ = ["CHUNK_BYTES", "HEADER_BYTES", "EvtxSource", "chunk_fault", "cover_damage", "parse", "read_chunks"]
+__all__ = [
+    "CHUNK_BYTES",
+    "HEADER_BYTES",
+    "EvtxSource",
+    "chunk_fault",
+    "cover_damage",
+    "names_end",
+    "parse",
+    "read_chunks",
+    "without_names",
+]

@@ -22,7 +22,7 @@ from tocsin.kernels import evtx_work as kernels
 from tocsin.kernels.block import NO_KIND, PAD_BYTES, SUSPECT, Block, Rows
 from tocsin.kernels.evtx import walk
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
-from tocsin.sources.evtx import CHUNK_BYTES, HEADER_BYTES, EvtxSource, chunk_fault, parse, read_chunks
+from tocsin.sources.evtx import CHUNK_BYTES, HEADER_BYTES, EvtxSource, chunk_fault, parse, read_chunks, without_names
 from tocsin.sources.evtx_cells import cell
 from tocsin.sources.evtx_records import HEADER, Record, decode
 from tocsin.sources.evtx_screen import Utf16Screen
@@ -36,8 +36,6 @@ _CHUNKS_AT_ONCE: Final = 16
 _FILE_MAGIC: Final = b"ElfFile\0"
 _CHUNK_MAGIC: Final = b"ElfChnk\0"
 _UNUSED: Final = bytes(CHUNK_BYTES)
-_NAME_TABLE: Final = 128
-_TABLE_BYTES: Final = 256
 _SPACED: Final = 1
 _NUMBERS_A_FIELD: Final = 3
 _TOKENS_A_CHUNK: Final = 8192
@@ -225,7 +223,7 @@ class EvtxBlocks:
         for at in range(count):
             chunk = b"" if state[at] in (kernels.SOUND, kernels.UNUSED) else self._chunk(base + at * CHUNK_BYTES)
             if chunk.startswith(_CHUNK_MAGIC):
-                chunk = _without_names(chunk) if state[at] == kernels.CIRCULAR else chunk
+                chunk = without_names(chunk) if state[at] == kernels.CIRCULAR else chunk
                 items += yield from read_chunks(HEADER, [(number + at, chunk)], losses)
         yield from self._sorter.sort(items, losses)
 
@@ -340,11 +338,6 @@ def _promised(chunk: bytes) -> bool:
     """Tell whether a chunk's header says how many records it holds."""
     first, last = struct.unpack_from("<QQ", chunk, 8)
     return bool(0 < last - first + 1 <= CHUNK_BYTES // 24)
-
-
-def _without_names(chunk: bytes) -> bytes:
-    """Return a chunk without its table of names, which the library would follow in a circle; it does not need it."""
-    return chunk[:_NAME_TABLE] + bytes(_TABLE_BYTES) + chunk[_NAME_TABLE + _TABLE_BYTES :]
 
 
 __all__ = ["EvtxBlocks"]

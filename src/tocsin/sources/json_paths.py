@@ -42,6 +42,7 @@ class JsonPaths:
 
     table: PathTable = field(default_factory=PathTable)
     numbers: dict[Path, int] = field(default_factory=dict)
+    _wanted: frozenset[str] = frozenset()
     _containers: dict[Path, int] = field(default_factory=lambda: {(): 0})
     _layouts: tuple[Layout, Layout] = field(default_factory=lambda: (FlatLayout(), NestedLayout()))
 
@@ -54,8 +55,8 @@ class JsonPaths:
             ("Event", "System"): paths.table.container(NO_AT, _NESTED),
             ("Event", "EventData"): paths.table.container(FIELDS, _NESTED),
         }
-        wanted = sorted({*fields, *_GATE})
-        found = {path for name in wanted for layout in paths._layouts for path in layout.paths(name) or ()}
+        paths._wanted = frozenset((*fields, *_GATE))
+        found = {path for name in paths._wanted for layout in paths._layouts for path in layout.paths(name) or ()}
         paths._add(sorted(found - _REFUSED, key=lambda path: (len(path), path)))
         return paths
 
@@ -81,8 +82,11 @@ class JsonPaths:
             self.table.add(inner, "#text", name, flags=NOT_NULL | tells)  # a null here is one, unlike one of the whole element
 
     def names(self, layout: int, field_name: str) -> tuple[int, ...] | None:
-        """Return the numbers of a field's paths in a layout, in order; None when only the slow reader can tell."""
-        paths = self._layouts[layout // 2].paths(field_name)
+        """Return the numbers of a field's paths in a layout, in order; None when only the slow reader can tell.
+
+        Only the slow reader can tell of a field that the table was not made for.
+        """
+        paths = self._layouts[layout // 2].paths(field_name) if field_name in self._wanted else None
         return None if paths is None else tuple([self.numbers[path] for path in paths if path in self.numbers])
 
     def system_names(self, layout: int, field_name: str) -> tuple[int, ...]:
