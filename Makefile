@@ -1,8 +1,9 @@
 # Every target sets up what it needs: a .venv on first use, nothing else by hand.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 60
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test fuzz verify-kernels lint bench clean
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -23,6 +24,12 @@ demo: .venv/installed  ## Scan the example evidence
 
 test: .venv/tested  ## Run every test
 	$(BIN)/python -m pytest
+
+fuzz: .venv/tested  ## Damage real evidence at random and compare the fast and the slow readers, SECONDS for each format
+	$(BIN)/python tests/fuzz_readers.py --seconds $(SECONDS)
+
+verify-kernels: .venv/tested  ## Compare the fast and the slow readers on everything in ../shared/data
+	$(BIN)/python tests/verify_kernels.py
 
 lint: .venv/linted  ## Formatting, lint, types, import layers
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tocsin.kernels import store
-from tocsin.runs.readers import ENVIRONMENT
+from tocsin.runs.readers import ENVIRONMENT, compile_kernels
 
 settings.register_profile(
     "tocsin",
@@ -45,4 +45,6 @@ def reader(request: pytest.FixtureRequest) -> Iterator[str]:
     """Let scans read by the slow readers, then once more by the fast ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENVIRONMENT, request.param)
+        if request.param == "fast":
+            compile_kernels()
         yield request.param

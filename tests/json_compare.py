@@ -165,7 +165,15 @@ def _keys(records: Records) -> Iterator[tuple[object, ...]]:
 
 
 def _key(event: Event) -> tuple[object, ...]:
-    return event.record, event.gate, repr(sorted(event.fields.items())), repr(event.original), event.time, event.host, event.json
+    return (
+        event.record,
+        event.gate,
+        repr(sorted(event.fields.items())),
+        repr(event.original),
+        event.time,
+        event.host,
+        event.json,
+    )
 
 
 def spelled(value: Any, style: Random) -> str:

@@ -82,7 +82,8 @@ def main() -> int:
         agree = agree and same
     widths = [max(len(row[at]) for row in rows) for at in range(len(_HEAD))]
     for row in rows:
-        cells = [text.ljust(width) if at in (0, 5) else text.rjust(width) for at, (text, width) in enumerate(zip(row, widths, strict=True))]
+        places = enumerate(zip(row, widths, strict=True))
+        cells = [text.ljust(width) if at in (0, 5) else text.rjust(width) for at, (text, width) in places]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
     sys.stdout.write(f"\n{len(rules.plans)} rules: the readers {'agree' if agree else 'DIFFER'}\n")
     return 0 if agree else 1

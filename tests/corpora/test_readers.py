@@ -1,12 +1,12 @@
-"""The fast readers give on real data, by all rules, the bytes that the slow ones give; `make verify-kernels` tries all of it."""
+"""The fast readers write on real data, by all rules, the bytes that the slow ones write; `make verify-kernels` tries all."""
 
 from __future__ import annotations
 
 import pytest
-from verify_kernels import compare
 
 from shared_data import shared
 from tocsin.runs.ruleset import RuleSet
+from verify_kernels import compare
 
 PARTS = (
     ("evtx-attack-samples",),

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from tocsin.engine.cells import Cell
 from tocsin.engine.columns import text_of
@@ -21,25 +20,11 @@ from tocsin.engine.executor import Answer, FastEngine, ViewProgram
 from tocsin.events import KEYWORDS, Gate
 from tocsin.events.values import encode
 from tocsin.kernels.block import BlockReader
-from tocsin.kernels.codes import (
-    BAD,
-    BY_SLOW,
-    COLD,
-    FIRST_COLUMN,
-    FOUND,
-    HOT,
-    NO_RULES,
-    NOTHING,
-    UNDECIDED,
-    Codes,
-    combine,
-    encode_rows,
-    gate_keys,
-)
+from tocsin.kernels.codes import BAD, BY_SLOW, COLD, FOUND, HOT, NO_RULES, NOTHING, UNDECIDED, Codes
+from tocsin.kernels.routes import FIRST_COLUMN, MOST_COLUMNS, MOST_ROUTES, Routes
 from tocsin.rules.logsource import Alias
 from tocsin.rules.twins import transform
 
-_ROUTES: Final = 1024
 _KINDS: Final = 256
 _ASK: Final = 1
 _ALWAYS_HOT: Final = 2
@@ -79,42 +64,6 @@ class _Route:
         self.masks = [[{} for _ in program.fields] for program in self.programs]
 
 
-class _Tables:
-    """What kernels need to know of the routes; grows with them."""
-
-    def __init__(self, names: int, null_kind: int) -> None:
-        self._names = names
-        self.null_kind = null_kind
-        self.routes = 0
-        self.columns = FIRST_COLUMN
-        self.key_program = np.zeros(1 << 12, np.int32)
-        self.programs = np.zeros((_ROUTES, 3), np.int32)
-        self.feed_starts = np.zeros((8, names + 1), np.int32)
-        self.feeds = np.zeros((0, 2), np.int32)
-        self.absent_hot = np.zeros(64, np.uint8)
-        self.seen = np.zeros(64, np.uint8)
-        self.asked = np.zeros(64, np.uint8)
-        self.ranks = np.zeros(4096, np.int32)
-
-    def add(self, width: int, names: list[tuple[int, ...]], always: bool) -> int:
-        """Make a route of columns, each fed by names in order; return its number."""
-        number, self.routes = self.routes, self.routes + 1
-        self.programs[number] = (self.columns, width, always)
-        self.columns += width
-        while len(self.seen) < self.columns:
-            self.absent_hot, self.seen, self.asked = (np.concatenate([a, np.zeros_like(a)]) for a in self._by_column())
-        while len(self.feed_starts) <= number:
-            self.feed_starts = np.concatenate([self.feed_starts, np.zeros_like(self.feed_starts)])
-        pairs = sorted((name, at, rank) for at, found in enumerate(names) for rank, name in enumerate(found))
-        starts = np.searchsorted([name for name, _, _ in pairs], np.arange(self._names + 1)) if pairs else 0
-        self.feed_starts[number] = starts + len(self.feeds)
-        self.feeds = np.concatenate([self.feeds, np.array([pair[1:] for pair in pairs], np.int32).reshape(-1, 2)])
-        return number
-
-    def _by_column(self) -> tuple[npt.NDArray[np.uint8], ...]:
-        return self.absent_hot, self.seen, self.asked
-
-
 @dataclass(slots=True)
 class Found:
     """What the rules find in all rows of one combination: an answer for each view of the gate.
@@ -146,7 +95,7 @@ class CodedEngine:
         self._engine = engine
         self._reader = reader
         self._codes = Codes(reader.block)
-        self._tables = _Tables(reader.name_count, reader.null_kind)
+        self._tables = Routes(reader.name_count, reader.null_kind)
         self._routes: list[_Route] = []
         self._route_numbers: dict[tuple[int, Gate], int] = {}
         self._column_routes: list[int] = [-1] * FIRST_COLUMN
@@ -218,18 +167,18 @@ class CodedEngine:
 
     def _match_some(self, first: int, rows: int) -> int:
         """Match rows from the first as far as there is room; return the row reached."""
-        last = gate_keys(self._codes, self._reader.block, first, rows, self._gate_names)
+        last = self._codes.find_keys(self._reader.block, first, rows, self._gate_names)
         self._resolve_keys()
-        last = encode_rows(self._codes, self._reader.block, first, last, self._tables)
+        last = self._codes.encode(self._reader.block, first, last, self._tables.arrays)
         self._ask_values()
-        last = combine(self._codes, first, last, self._tables)
+        last = self._codes.combine(first, last, self._tables.arrays)
         self._evaluate_combinations()
         return last
 
     def _gather(self, first: int, last: int, whole: RowMatches) -> None:
         codes = self._codes
-        keys, combinations = codes.row_key[first:last], codes.row_combination[first:last]
-        routes = np.where(keys >= 0, self._tables.key_program[np.maximum(keys, 0)], keys)
+        keys, combinations = codes.rows.key[first:last], codes.rows.combination[first:last]
+        routes = np.where(keys >= 0, codes.key_routes[np.maximum(keys, 0)], keys)
         routes[combinations < 0] = BY_SLOW
         self._row_routes[first:last] = routes
         whole.slow += (np.flatnonzero(routes == BY_SLOW) + first).tolist()
@@ -244,12 +193,12 @@ class CodedEngine:
 
     def _resolve_keys(self) -> None:
         codes = self._codes
-        for key in range(self._known_keys, int(codes.counts[2])):
-            layout, channel, event_id = codes.keys[key].tolist()
+        for key in range(self._known_keys, codes.key_count):
+            layout, channel, event_id = codes.key(key)
             gate, found = self._resolve(layout, channel, event_id)
             self._key_gates.append(gate)
-            self._tables.key_program[key] = found
-        self._known_keys = int(codes.counts[2])
+            codes.key_routes[key] = found
+        self._known_keys = codes.key_count
 
     def _resolve(self, layout: int, channel: int, event_id: int) -> tuple[Gate | None, int]:
         try:
@@ -265,8 +214,7 @@ class CodedEngine:
         return gate, number
 
     def _cell_text(self, entry: int) -> str | None:
-        codes = self._codes
-        return self._reader.cell(codes.name(entry), codes.kind(entry), codes.raw(entry))
+        return self._reader.cell(*self._codes.value(entry))
 
     def _add_route(self, layout: int, gate: Gate) -> int:
         plan, programs = self._engine.program(gate)
@@ -276,11 +224,11 @@ class CodedEngine:
         names = [self._reader.names(layout, name) for name in fields]
         unscreened = KEYWORDS in plan.demand.fields and not plan.demand.screen
         sure = [found for found in names if found is not None]
-        if len(sure) < len(names) or unscreened or len(self._routes) >= _ROUTES:
+        if len(sure) < len(names) or unscreened or len(self._routes) >= MOST_ROUTES or len(fields) > MOST_COLUMNS:
             return BY_SLOW
         always = any(program.always for program in programs)
         base = self._tables.columns
-        number = self._tables.add(len(fields), sure, always)
+        number = self._tables.add(sure, always)
         index = {name: at for at, name in enumerate(fields)}
         sources = [[_source(program, name, index) for name in program.fields] for program in programs]
         absent = [[program.cell(at, None).mask for at in range(len(program.fields))] for program in programs]
@@ -293,7 +241,7 @@ class CodedEngine:
 
     def _mark_columns(self, number: int, route: _Route) -> None:
         """Note which columns' values must be asked, and where the absence of a value makes a candidate."""
-        tables = self._tables
+        routes = self._tables
         for view, (program, sources) in enumerate(zip(route.programs, route.sources, strict=True)):
             for at, source in enumerate(sources):
                 if program.filters[at].empty:
@@ -301,26 +249,26 @@ class CodedEngine:
                 column = source.columns[0]  # of a joined field the first one decides whether there is a value at all
                 absent_hot = route.absent[view][at] != 0
                 if column < 0:
-                    tables.programs[number, 2] |= absent_hot
+                    routes.table[number, 2] |= absent_hot
                     continue
-                tables.absent_hot[route.base + column] |= absent_hot
+                routes.absent_hot[route.base + column] |= absent_hot
                 if len(source.columns) > 1:
-                    tables.asked[route.base + column] |= _ALWAYS_HOT
+                    routes.asked[route.base + column] |= _ALWAYS_HOT
                     continue
-                tables.asked[route.base + column] |= _ASK
+                routes.asked[route.base + column] |= _ASK
                 route.uses[column].append((view, at))
 
     def _ask_values(self) -> None:
         """Tell of each new value whether it makes some rule a candidate."""
         codes = self._codes
-        begin, end = self._known_entries, int(codes.counts[0])
+        begin, end = self._known_entries, codes.value_count
         self._known_entries = end
         if begin == end:
             return
-        columns = codes.entries[begin:end, 0]
+        columns, kinds = codes.columns_and_kinds(begin, end)
         asked = self._tables.asked[columns]
         codes.flags[begin:end] = np.where(asked & _ALWAYS_HOT, HOT, COLD)
-        unsure = ((asked & _ASK) != 0) | ((columns >= FIRST_COLUMN) & (self._sure[codes.entries[begin:end, 1]] == 0))
+        unsure = ((asked & _ASK) != 0) | ((columns >= FIRST_COLUMN) & (self._sure[kinds] == 0))
         new: dict[int, tuple[list[int], list[str]]] = {}
         for entry, column, value in codes.values(np.flatnonzero(unsure) + begin, self._reader.cell):
             if value is UNDECIDED:
@@ -331,6 +279,9 @@ class CodedEngine:
                 values.append(value)
             elif self._tables.absent_hot[column]:
                 codes.flags[entry] = HOT
+                route = self._routes[self._column_routes[column]]
+                for view, at in route.uses[column - route.base]:  # written, and yet as absent as one that is not there
+                    route.masks[view][at][entry] = route.absent[view][at]
         for column, (entries, values) in new.items():
             self._ask_column(column, entries, values)
 
@@ -347,16 +298,15 @@ class CodedEngine:
 
     def _evaluate_combinations(self) -> None:
         codes = self._codes
-        for number in range(self._known_combinations, int(codes.counts[3])):
-            route_number, place = codes.combinations[number].tolist()
-            route = self._routes[route_number]
-            vector = codes.vectors[place : place + len(route.fields)].tolist()
+        for number in range(self._known_combinations, codes.combination_count):
+            route = self._routes[codes.combination_route(number)]
+            vector = codes.combination(number, len(route.fields))
             answer = tuple([self._evaluate(route, view, vector) for view in range(len(route.programs))])
             useful = any(found or faults for found, faults in answer)
             codes.answers[number] = FOUND if useful else NOTHING
             if useful:
                 self._answers[number] = Found(answer, self._decided(route, answer))
-        self._known_combinations = int(codes.counts[3])
+        self._known_combinations = codes.combination_count
 
     def _decided(self, route: _Route, answers: tuple[Answer, ...]) -> frozenset[tuple[int, int]]:
         """Return the (view, rule) of which the combination holds every field that the rule's reasons can show."""

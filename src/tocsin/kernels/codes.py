@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tocsin.kernels.block import SLOW, Block
 from tocsin.kernels.jit import inlined, kernel
+from tocsin.kernels.routes import RouteArrays
 from tocsin.kernels.simd import hash_bytes, same_bytes
 
 STORE_BYTES: Final = 16 << 20
@@ -23,7 +24,8 @@ STORE_BYTES: Final = 16 << 20
 ENTRIES: Final = 1 << 17
 """Distinct values after which everything is forgotten; the last ones of a block may exceed both."""
 COMBINATIONS: Final = 1 << 16
-_ROW_COLUMNS: Final = 1 << 20
+_KEYS: Final = 1 << 12
+_ROW_CODES: Final = 1 << 20
 
 # What is known of a value (`Codes.flags`) and of a combination (`Codes.answers`).
 COLD: Final = 0
@@ -31,23 +33,22 @@ HOT: Final = 1
 """A value that makes some rule a candidate."""
 BAD: Final = 2
 """A value that only the slow reader understands."""
-
-UNKNOWN: Final = 0
 NOTHING: Final = 1
 FOUND: Final = 2
 
-# What becomes of a key (channel and event id as they are written): a number of a program, or one of these.
+# What becomes of a key (channel and event id as they are written): the number of a route, or one of these.
 NO_RULES: Final = -1
 UNSEEN: Final = -2
 BY_SLOW: Final = -3
 
-# Columns of `Codes.entries`.
-_COLUMN, _KIND, _SIZE, _AT, _NAME = range(5)
 _CHANNEL_COLUMN: Final = 0
 _EVENT_ID_COLUMN: Final = 1
-FIRST_COLUMN: Final = 2
-"""The columns before this one hold channels and event ids."""
 _ABSENT: Final = 1 << 30
+
+# Columns of the block's tables and of the tables here.
+_ROW_LAYOUT, _ROW_END, _ROW_FLAGS = 3, 4, 5
+_TOKEN_NAME, _TOKEN_KIND, _TOKEN_AT, _TOKEN_SIZE = range(4)
+_COLUMN, _KIND, _SIZE, _AT, _NAME = range(5)
 
 
 class Undecided(Enum):
@@ -59,50 +60,133 @@ class Undecided(Enum):
 UNDECIDED: Final = Undecided.UNDECIDED
 
 
-class Codes:
-    """All distinct values, gate keys and combinations met, as tables that kernels fill.
+class Values(NamedTuple):
+    """Distinct values; entry 0 stands for "absent" in every column.
 
-    Entry 0 stands for "absent" in every column. `entries`: column, kind, size, place in `store`, and name of each value.
-    `keys`: layout, code of the channel, code of the event id. `counts`: entries, bytes of store, keys, combinations, and
-    numbers of `vectors` used.
+    `entries`: column, kind, size, place in `store`, and name. `used`: entries, and bytes of the store.
     """
+
+    seed: Any
+    slots: Any
+    hashes: Any
+    entries: Any
+    store: Any
+    used: Any
+
+
+class Keys(NamedTuple):
+    """What tells gates. `keys`: layout, code of the channel, code of the event id. `route` is what became of each."""
+
+    slots: Any
+    keys: Any
+    route: Any
+    used: Any
+
+
+class Combinations(NamedTuple):
+    """Distinct vectors of codes. `table`: route and place in `vectors`. `used`: combinations, and numbers of vectors."""
+
+    seed: Any
+    slots: Any
+    hashes: Any
+    table: Any
+    vectors: Any
+    used: Any
+
+
+class RowCodes(NamedTuple):
+    """For each row of a block: its key, the place of its vector in `codes` (-1: none), and its combination.
+
+    A combination of 0 is a row without a candidate, of -1 one that only the slow reader can tell.
+    """
+
+    key: Any
+    at: Any
+    combination: Any
+    codes: Any
+
+
+class Codes:
+    """All distinct values, keys and combinations met, as tables that kernels fill."""
 
     def __init__(self, block: Block) -> None:
         """Make tables that surely have room for one more block when the bounds are not yet reached."""
         most = ENTRIES + len(block.token_table)
-        self.seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
-        self.slots = np.zeros(1 << (2 * most - 1).bit_length(), np.int32)
-        self.hashes = np.zeros(most, np.uint64)
-        self.entries = np.zeros((most, 5), np.int32)
+        rows = len(block.row_table)
+        seed = np.frombuffer(os.urandom(8), np.uint64).copy()
+        store = np.zeros(STORE_BYTES + 2 * len(block.data), np.uint8)
+        slots = np.zeros(1 << (2 * most - 1).bit_length(), np.int32)
+        self._values = Values(
+            seed, slots, np.zeros(most, np.uint64), np.zeros((most, 5), np.int32), store, np.zeros(2, np.int64)
+        )
+        self._keys = Keys(
+            np.zeros(4 * _KEYS, np.int32), np.zeros((_KEYS, 3), np.int32), np.zeros(_KEYS, np.int32), np.zeros(1, np.int64)
+        )
+        self._combinations = Combinations(
+            seed,
+            np.zeros(4 * COMBINATIONS, np.int32),
+            np.zeros(COMBINATIONS, np.uint64),
+            np.zeros((COMBINATIONS, 2), np.int64),
+            np.zeros(32 * COMBINATIONS, np.int32),
+            np.zeros(2, np.int64),
+        )
+        self.rows = RowCodes(
+            np.zeros(rows, np.int32), np.zeros(rows, np.int64), np.zeros(rows, np.int32), np.zeros(_ROW_CODES, np.int32)
+        )
         self.flags = np.zeros(most, np.uint8)
-        self.store = np.zeros(STORE_BYTES + 2 * len(block.data), np.uint8)
-        self.key_slots = np.zeros(1 << 14, np.int32)
-        self.keys = np.zeros((1 << 12, 3), np.int32)
-        self.combination_slots = np.zeros(COMBINATIONS * 4, np.int32)
-        self.combination_hashes = np.zeros(COMBINATIONS, np.uint64)
-        self.combinations = np.zeros((COMBINATIONS, 2), np.int64)
         self.answers = np.zeros(COMBINATIONS, np.uint8)
-        self.vectors = np.zeros(COMBINATIONS * 32, np.int32)
-        self.row_key = np.zeros(len(block.row_table), np.int32)
-        self.row_codes = np.zeros(len(block.row_table), np.int64)
-        self.row_combination = np.zeros(len(block.row_table), np.int32)
-        self.codes = np.zeros(_ROW_COLUMNS, np.int32)
+        self.key_routes: npt.NDArray[np.int32] = self._keys.route
         self.forget()
 
     def forget(self) -> None:
         """Forget all values, keys and combinations."""
-        self.slots[:] = 0
-        self.key_slots[:] = 0
-        self.combination_slots[:] = 0
-        self.counts = np.array([1, 0, 0, 1, 0], np.int64)
+        for slots in (self._values.slots, self._keys.slots, self._combinations.slots):
+            slots[:] = 0
+        self._values.used[:] = (1, 0)
+        self._keys.used[:] = 0
+        self._combinations.used[:] = (1, 0)
 
     @property
     def full(self) -> bool:
         """Tell whether the bounds are reached."""
-        entries, store, keys, combinations, _ = self.counts.tolist()
-        return bool(
-            entries >= ENTRIES or store >= STORE_BYTES or 2 * keys >= len(self.keys) or 4 * combinations >= 3 * COMBINATIONS
-        )
+        values, store = self._values.used.tolist()
+        few_left = 4 * self.combination_count >= 3 * COMBINATIONS or 2 * self.key_count >= _KEYS
+        return bool(values >= ENTRIES or store >= STORE_BYTES or few_left)
+
+    @property
+    def value_count(self) -> int:
+        """Return the number of entries, that of "absent" included."""
+        return int(self._values.used[0])
+
+    @property
+    def key_count(self) -> int:
+        """Return the number of keys."""
+        return int(self._keys.used[0])
+
+    @property
+    def combination_count(self) -> int:
+        """Return the number of combinations, plus one: 0 is none."""
+        return int(self._combinations.used[0])
+
+    def key(self, number: int) -> tuple[int, int, int]:
+        """Return layout, code of the channel and code of the event id."""
+        layout, channel, event_id = self._keys.keys[number].tolist()
+        return layout, channel, event_id
+
+    def combination(self, number: int, width: int) -> list[int]:
+        """Return the codes of a combination, as many as its route has columns."""
+        place = int(self._combinations.table[number, 1])
+        codes: list[int] = self._combinations.vectors[place : place + width].tolist()
+        return codes
+
+    def combination_route(self, number: int) -> int:
+        """Return the route of a combination."""
+        return int(self._combinations.table[number, 0])
+
+    def columns_and_kinds(self, begin: int, end: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Return the columns and kinds of a range of entries."""
+        entries = self._values.entries[begin:end]
+        return entries[:, _COLUMN], entries[:, _KIND]
 
     def values(
         self, entries: npt.NDArray[np.int64], cell: Callable[[int, int, bytes], str | None]
@@ -110,405 +194,241 @@ class Codes:
         """Yield entry, column and cell of entries, which are in order; the cell is UNDECIDED where `cell` raises ValueError."""
         if not len(entries):
             return
-        base = int(self.entries[entries[0], _AT])
-        store = self.store[base : self.counts[1]].tobytes()
-        for entry, (column, kind, size, at, name) in zip(entries.tolist(), self.entries[entries].tolist(), strict=True):
+        table = self._values.entries
+        base = int(table[entries[0], _AT])
+        store = self._values.store[base : self._values.used[1]].tobytes()
+        for entry, (column, kind, size, at, name) in zip(entries.tolist(), table[entries].tolist(), strict=True):
             try:
                 yield entry, column, cell(name, kind, store[at - base : at - base + size])
             except ValueError:
                 yield entry, column, UNDECIDED
 
-    def raw(self, entry: int) -> bytes:
-        """Return the bytes of a value."""
-        at = int(self.entries[entry, _AT])
-        return self.store[at : at + int(self.entries[entry, _SIZE])].tobytes()
+    def value(self, entry: int) -> tuple[int, int, bytes]:
+        """Return name, kind and bytes of an entry."""
+        _, kind, size, at, name = self._values.entries[entry].tolist()
+        return name, kind, self._values.store[at : at + size].tobytes()
 
-    def kind(self, entry: int) -> int:
-        """Return the kind of a value, as its reader numbers kinds."""
-        return int(self.entries[entry, _KIND])
+    def find_keys(self, block: Block, first: int, last: int, gate_names: Any) -> int:
+        """Give rows their key; return the row reached, before `last` when there is no more room."""
+        tables = block.data, block.row_table, block.token_table
+        return int(_find_keys(*tables, first, last, gate_names, self._values, self._keys, self.rows))
 
-    def name(self, entry: int) -> int:
-        """Return the name under which a value was first met."""
-        return int(self.entries[entry, _NAME])
+    def encode(self, block: Block, first: int, last: int, routes: RouteArrays) -> int:
+        """Write the codes of rows; return the row reached, before `last` when there is no more room."""
+        tables = block.data, block.row_table, block.token_table
+        return int(_encode(*tables, first, last, self._keys, routes, self._values, self.rows))
+
+    def combine(self, first: int, last: int, routes: RouteArrays) -> int:
+        """Give rows with a candidate their combination; return the row reached, before `last` when there is no more room."""
+        return int(_combine(first, last, self._keys, routes, self.flags, self.rows, self._combinations))
 
 
 @inlined
-def _code(
-    seed: Any,
-    slots: Any,
-    hashes: Any,
-    entries: Any,
-    store: Any,
-    counts: Any,
-    data: Any,
-    at: Any,
-    size: Any,
-    column: Any,
-    kind: Any,
-    name: Any,
-) -> Any:
+def _code(values: Any, data: Any, at: Any, size: Any, column: Any, kind: Any, name: Any) -> Any:
     """Return the code of a value in a column, a new one when it was not met before; -1 when there is no room."""
-    mixed_in = seed ^ (np.uint64(column) << np.uint64(40)) ^ (np.uint64(kind) << np.uint64(32)) ^ np.uint64(name)
+    mixed_in = values.seed[0] ^ (np.uint64(column) << np.uint64(40)) ^ (np.uint64(kind) << np.uint64(32)) ^ np.uint64(name)
     found = hash_bytes(data, at, size, mixed_in)
-    mask = len(slots) - 1
+    mask = len(values.slots) - 1
     slot = np.int64(found & np.uint64(mask))
-    while slots[slot] > 0:
-        entry = np.int64(slots[slot])
+    while values.slots[slot] > 0:
+        entry = np.int64(values.slots[slot])
+        known = values.entries[entry]
         if (
-            hashes[entry] == found
-            and entries[entry, _COLUMN] == column
-            and entries[entry, _KIND] == kind
-            and entries[entry, _NAME] == name
-            and entries[entry, _SIZE] == size
-            and same_bytes(store, np.int64(entries[entry, _AT]), data, at, size)
+            values.hashes[entry] == found
+            and known[_COLUMN] == column
+            and known[_KIND] == kind
+            and known[_NAME] == name
+            and known[_SIZE] == size
+            and same_bytes(values.store, np.int64(known[_AT]), data, at, size)
         ):
             return entry
         slot = (slot + 1) & mask
-    entry = counts[0]
-    place = counts[1]
-    if entry >= len(entries) or place + size + 16 > len(store):
+    return _new_code(values, slot, found, data, at, size, column, kind, name)
+
+
+@inlined
+def _new_code(values: Any, slot: Any, found: Any, data: Any, at: Any, size: Any, column: Any, kind: Any, name: Any) -> Any:
+    entry = values.used[0]
+    place = values.used[1]
+    if entry >= len(values.entries) or place + size + 16 > len(values.store):
         return np.int64(-1)
-    slots[slot] = entry
-    hashes[entry] = found
-    entries[entry, _COLUMN] = column
-    entries[entry, _KIND] = kind
-    entries[entry, _SIZE] = size
-    entries[entry, _AT] = place
-    entries[entry, _NAME] = name
+    values.slots[slot] = entry
+    values.hashes[entry] = found
+    values.entries[entry, _COLUMN] = column
+    values.entries[entry, _KIND] = kind
+    values.entries[entry, _SIZE] = size
+    values.entries[entry, _AT] = place
+    values.entries[entry, _NAME] = name
     for k in range(size):
-        store[place + k] = data[at + k]
-    counts[0] = entry + 1
-    counts[1] = place + size
+        values.store[place + k] = data[at + k]
+    values.used[0] = entry + 1
+    values.used[1] = place + size
     return entry
 
 
+@inlined
+def _token_code(values: Any, data: Any, tokens: Any, token: Any, column: Any) -> Any:
+    """Return the code of a token's value in a column; -1 when there is no room."""
+    at, size = np.int64(tokens[token, _TOKEN_AT]), np.int64(tokens[token, _TOKEN_SIZE])
+    return _code(values, data, at, size, column, np.int64(tokens[token, _TOKEN_KIND]), np.int64(tokens[token, _TOKEN_NAME]))
+
+
+@inlined
+def _first_token(rows: Any, row: Any) -> Any:
+    return rows[row - 1, _ROW_END] if row else np.int64(0)
+
+
+@inlined
+def _key(keys: Any, layout: Any, channel: Any, event_id: Any) -> Any:
+    """Return the number of a key, a new one when it was not met before; -1 when there is no room."""
+    mask = len(keys.slots) - 1
+    slot = (channel * 31 + event_id * 17 + layout) & mask
+    while keys.slots[slot] > 0:
+        key = np.int64(keys.slots[slot]) - 1
+        if keys.keys[key, 0] == layout and keys.keys[key, 1] == channel and keys.keys[key, 2] == event_id:
+            return key
+        slot = (slot + 1) & mask
+    key = keys.used[0]
+    if key >= len(keys.keys):
+        return np.int64(-1)
+    keys.keys[key, 0] = layout
+    keys.keys[key, 1] = channel
+    keys.keys[key, 2] = event_id
+    keys.used[0] = key + 1
+    keys.slots[slot] = key + 1
+    return key
+
+
 @kernel
-def _gate_keys(
-    data: Any,
-    rows: Any,
-    tokens: Any,
-    first: Any,
-    last: Any,
-    gate_names: Any,
-    seed: Any,
-    slots: Any,
-    hashes: Any,
-    entries: Any,
-    store: Any,
-    counts: Any,
-    key_slots: Any,
-    keys: Any,
-    row_key: Any,
+def _find_keys(
+    data: Any, rows: Any, tokens: Any, first: Any, last: Any, gate_names: Any, values: Any, keys: Any, out: Any
 ) -> Any:
-    """Give each row from `first` the number of its layout, channel and event id; return the row reached."""
-    mask = len(key_slots) - 1
     for row in range(first, last):
-        row_key[row] = UNSEEN
-        if rows[row, 5] & SLOW:
+        out.key[row] = UNSEEN
+        if rows[row, _ROW_FLAGS] & SLOW:
             continue
-        layout = rows[row, 3]
+        layout = rows[row, _ROW_LAYOUT]
         channel = event_id = np.int64(-1)
-        for token in range(rows[row - 1, 4] if row else 0, rows[row, 4]):
-            if tokens[token, 0] == gate_names[layout, 0]:
+        for token in range(_first_token(rows, row), rows[row, _ROW_END]):
+            if tokens[token, _TOKEN_NAME] == gate_names[layout, 0]:
                 channel = np.int64(token)
-            elif tokens[token, 0] == gate_names[layout, 1]:
+            elif tokens[token, _TOKEN_NAME] == gate_names[layout, 1]:
                 event_id = np.int64(token)
-        a = b = np.int64(0)
+        channel_code = event_id_code = np.int64(0)
         if channel >= 0:
-            a = _code(
-                seed,
-                slots,
-                hashes,
-                entries,
-                store,
-                counts,
-                data,
-                np.int64(tokens[channel, 2]),
-                np.int64(tokens[channel, 3]),
-                np.int64(_CHANNEL_COLUMN),
-                np.int64(tokens[channel, 1]),
-                np.int64(tokens[channel, 0]),
-            )
+            channel_code = _token_code(values, data, tokens, channel, np.int64(_CHANNEL_COLUMN))
         if event_id >= 0:
-            b = _code(
-                seed,
-                slots,
-                hashes,
-                entries,
-                store,
-                counts,
-                data,
-                np.int64(tokens[event_id, 2]),
-                np.int64(tokens[event_id, 3]),
-                np.int64(_EVENT_ID_COLUMN),
-                np.int64(tokens[event_id, 1]),
-                np.int64(tokens[event_id, 0]),
-            )
-        if a < 0 or b < 0:
+            event_id_code = _token_code(values, data, tokens, event_id, np.int64(_EVENT_ID_COLUMN))
+        if channel_code < 0 or event_id_code < 0:
             return row
-        slot = (a * 31 + b * 17 + layout) & mask
-        while key_slots[slot] > 0:
-            key = np.int64(key_slots[slot]) - 1
-            if keys[key, 0] == layout and keys[key, 1] == a and keys[key, 2] == b:
-                break
-            slot = (slot + 1) & mask
-        if key_slots[slot] == 0:
-            key = counts[2]
-            if key >= len(keys):
-                return row
-            keys[key, 0] = layout
-            keys[key, 1] = a
-            keys[key, 2] = b
-            counts[2] = key + 1
-            key_slots[slot] = key + 1
-        row_key[row] = key
+        key = _key(keys, layout, channel_code, event_id_code)
+        if key < 0:
+            return row
+        out.key[row] = key
     return last
 
 
 @kernel
-def _encode(
-    data: Any,
-    rows: Any,
-    tokens: Any,
-    first: Any,
-    last: Any,
-    key_program: Any,
-    programs: Any,
-    feed_starts: Any,
-    feeds: Any,
-    seen: Any,
-    null_kind: Any,
-    seed: Any,
-    slots: Any,
-    hashes: Any,
-    entries: Any,
-    store: Any,
-    counts: Any,
-    row_key: Any,
-    row_codes: Any,
-    codes: Any,
-    ranks: Any,
-) -> Any:
-    """Write the vector of codes of each row whose key has a program; return the row reached.
-
-    `programs`: first column and number of columns. `feed_starts[program, name]`: where in `feeds` the columns begin that a
-    name feeds, with its rank: where several names feed a column, the lowest rank counts.
-    """
+def _encode(data: Any, rows: Any, tokens: Any, first: Any, last: Any, keys: Any, routes: Any, values: Any, out: Any) -> Any:
     used = np.int64(0)
     for row in range(first, last):
-        row_codes[row] = -1
-        key = np.int64(row_key[row])
-        if key < 0 or key_program[key] < 0:
+        out.at[row] = -1
+        key = np.int64(out.key[row])
+        if key < 0 or keys.route[key] < 0:
             continue
-        program = np.int64(key_program[key])
-        base, width = np.int64(programs[program, 0]), np.int64(programs[program, 1])
-        if used + width > len(codes):
+        route = np.int64(keys.route[key])
+        base, width = np.int64(routes.routes[route, 0]), np.int64(routes.routes[route, 1])
+        if used + width > len(out.codes):
             return row
         for k in range(width):
-            codes[used + k] = 0
-            ranks[k] = _ABSENT
-        for token in range(rows[row - 1, 4] if row else 0, rows[row, 4]):
-            name = np.int64(tokens[token, 0])
-            for feed in range(feed_starts[program, name], feed_starts[program, name + 1]):
-                column = np.int64(feeds[feed, 0])
-                if feeds[feed, 1] > ranks[column]:
+            out.codes[used + k] = 0
+            routes.ranks[k] = _ABSENT
+        for token in range(_first_token(rows, row), rows[row, _ROW_END]):
+            name = np.int64(tokens[token, _TOKEN_NAME])
+            for feed in range(routes.starts[route, name], routes.starts[route, name + 1]):
+                column = np.int64(routes.feeds[feed, 0])
+                if routes.feeds[feed, 1] > routes.ranks[column]:
                     continue
-                code = _code(
-                    seed,
-                    slots,
-                    hashes,
-                    entries,
-                    store,
-                    counts,
-                    data,
-                    np.int64(tokens[token, 2]),
-                    np.int64(tokens[token, 3]),
-                    base + column,
-                    np.int64(tokens[token, 1]),
-                    name,
-                )
+                code = _token_code(values, data, tokens, token, base + column)
                 if code < 0:
                     return row
-                ranks[column] = feeds[feed, 1]
-                codes[used + column] = code
-                if tokens[token, 1] != null_kind:
-                    seen[base + column] = 1
-        row_codes[row] = used
+                routes.ranks[column] = routes.feeds[feed, 1]
+                out.codes[used + column] = code
+                if tokens[token, _TOKEN_KIND] != routes.null_kind:
+                    routes.seen[base + column] = 1
+        out.at[row] = used
         used += width
     return last
 
 
-@kernel
-def _combine(
-    first: Any,
-    last: Any,
-    key_program: Any,
-    programs: Any,
-    absent_hot: Any,
-    flags: Any,
-    counts: Any,
-    row_key: Any,
-    row_codes: Any,
-    codes: Any,
-    slots: Any,
-    hashes: Any,
-    combinations: Any,
-    vectors: Any,
-    row_combination: Any,
-    seed: Any,
-) -> Any:
-    """Give each row that has a candidate the number of its combination of codes; return the row reached.
+@inlined
+def _heat(routes: Any, route: Any, flags: Any, codes: Any, at: Any) -> Any:
+    """Return HOT when a vector of codes has a candidate, BAD when only the slow reader can tell, else COLD."""
+    base, width = np.int64(routes.routes[route, 0]), np.int64(routes.routes[route, 1])
+    heat = HOT if routes.routes[route, 2] else COLD
+    for k in range(width):
+        code = codes[at + k]
+        if code:
+            if flags[code] == BAD:
+                return BAD
+            if flags[code] == HOT:
+                heat = HOT
+        elif routes.absent_hot[base + k]:
+            heat = HOT
+    return heat
 
-    0: no candidate. -1: only the slow reader can tell.
-    """
-    mask = len(slots) - 1
+
+@inlined
+def _combination(combinations: Any, route: Any, width: Any, codes: Any, at: Any) -> Any:
+    """Return the number of a vector of codes, a new one when it was not met before; -1 when there is no room."""
+    found = combinations.seed[0] ^ np.uint64(route)
+    for k in range(width):
+        found = (found ^ np.uint64(codes[at + k])) * np.uint64(0x9E3779B97F4A7C15)
+        found ^= found >> np.uint64(31)
+    mask = len(combinations.slots) - 1
+    slot = np.int64(found & np.uint64(mask))
+    while combinations.slots[slot] > 0:
+        known = np.int64(combinations.slots[slot])
+        if combinations.hashes[known] == found and combinations.table[known, 0] == route:
+            place = combinations.table[known, 1]
+            same = True
+            for k in range(width):
+                same &= combinations.vectors[place + k] == codes[at + k]
+            if same:
+                return known
+        slot = (slot + 1) & mask
+    known = combinations.used[0]
+    place = combinations.used[1]
+    if known >= len(combinations.table) or place + width > len(combinations.vectors):
+        return np.int64(-1)
+    combinations.slots[slot] = known
+    combinations.hashes[known] = found
+    combinations.table[known, 0] = route
+    combinations.table[known, 1] = place
+    for k in range(width):
+        combinations.vectors[place + k] = codes[at + k]
+    combinations.used[0] = known + 1
+    combinations.used[1] = place + width
+    return known
+
+
+@kernel
+def _combine(first: Any, last: Any, keys: Any, routes: Any, flags: Any, out: Any, combinations: Any) -> Any:
     for row in range(first, last):
-        row_combination[row] = 0
-        at = row_codes[row]
+        out.combination[row] = 0
+        at = out.at[row]
         if at < 0:
             continue
-        program = np.int64(key_program[row_key[row]])
-        base, width = np.int64(programs[program, 0]), np.int64(programs[program, 1])
-        hot = programs[program, 2] != 0
-        bad = False
-        for k in range(width):
-            code = codes[at + k]
-            if code:
-                flag = flags[code]
-                hot |= flag == HOT
-                bad |= flag == BAD
-            elif absent_hot[base + k]:
-                hot = True
-        if bad:
-            row_combination[row] = -1
-        if bad or not hot:
-            continue
-        found = seed ^ np.uint64(program)
-        for k in range(width):
-            found = (found ^ np.uint64(codes[at + k])) * np.uint64(0x9E3779B97F4A7C15)
-            found ^= found >> np.uint64(31)
-        slot = np.int64(found & np.uint64(mask))
-        while slots[slot] > 0:
-            known = np.int64(slots[slot])
-            if hashes[known] == found and combinations[known, 0] == program:
-                same = True
-                place = combinations[known, 1]
-                for k in range(width):
-                    if vectors[place + k] != codes[at + k]:
-                        same = False
-                        break
-                if same:
-                    row_combination[row] = known
-                    break
-            slot = (slot + 1) & mask
-        if slots[slot] > 0:
-            continue
-        known = counts[3]
-        place = counts[4]
-        if known >= len(combinations) or place + width > len(vectors):
-            return row
-        slots[slot] = known
-        hashes[known] = found
-        combinations[known, 0] = program
-        combinations[known, 1] = place
-        for k in range(width):
-            vectors[place + k] = codes[at + k]
-        counts[3] = known + 1
-        counts[4] = place + width
-        row_combination[row] = known
+        route = np.int64(keys.route[out.key[row]])
+        heat = _heat(routes, route, flags, out.codes, at)
+        if heat == BAD:
+            out.combination[row] = -1
+        elif heat == HOT:
+            found = _combination(combinations, route, np.int64(routes.routes[route, 1]), out.codes, at)
+            if found < 0:
+                return row
+            out.combination[row] = found
     return last
 
 
-def gate_keys(codes: Codes, block: Block, first: int, last: int, gate_names: Any) -> int:
-    """Give rows their key: layout, channel, event id; return the row reached, before `last` when there is no more room."""
-    return int(
-        _gate_keys(
-            block.data,
-            block.row_table,
-            block.token_table,
-            first,
-            last,
-            gate_names,
-            codes.seed,
-            codes.slots,
-            codes.hashes,
-            codes.entries,
-            codes.store,
-            codes.counts,
-            codes.key_slots,
-            codes.keys,
-            codes.row_key,
-        )
-    )
-
-
-def encode_rows(codes: Codes, block: Block, first: int, last: int, tables: Any) -> int:
-    """Write the codes of rows; return the row reached, before `last` when there is no more room."""
-    return int(
-        _encode(
-            block.data,
-            block.row_table,
-            block.token_table,
-            first,
-            last,
-            tables.key_program,
-            tables.programs,
-            tables.feed_starts,
-            tables.feeds,
-            tables.seen,
-            tables.null_kind,
-            codes.seed,
-            codes.slots,
-            codes.hashes,
-            codes.entries,
-            codes.store,
-            codes.counts,
-            codes.row_key,
-            codes.row_codes,
-            codes.codes,
-            tables.ranks,
-        )
-    )
-
-
-def combine(codes: Codes, first: int, last: int, tables: Any) -> int:
-    """Give rows with a candidate their combination; return the row reached, before `last` when there is no more room."""
-    return int(
-        _combine(
-            first,
-            last,
-            tables.key_program,
-            tables.programs,
-            tables.absent_hot,
-            codes.flags,
-            codes.counts,
-            codes.row_key,
-            codes.row_codes,
-            codes.codes,
-            codes.combination_slots,
-            codes.combination_hashes,
-            codes.combinations,
-            codes.vectors,
-            codes.row_combination,
-            codes.seed,
-        )
-    )
-
-
-__all__ = [
-    "BAD",
-    "BY_SLOW",
-    "COLD",
-    "FIRST_COLUMN",
-    "FOUND",
-    "HOT",
-    "NOTHING",
-    "NO_RULES",
-    "UNDECIDED",
-    "UNKNOWN",
-    "UNSEEN",
-    "Codes",
-    "combine",
-    "encode_rows",
-    "gate_keys",
-]
+__all__ = ["BAD", "BY_SLOW", "COLD", "FOUND", "HOT", "NOTHING", "NO_RULES", "UNDECIDED", "UNSEEN", "Codes"]

@@ -17,7 +17,7 @@ from tocsin.errors import OutputError, RegexTimeout, RuleError, TocsinError
 from tocsin.events import KEYWORDS, Brief, Event, EventBatch, Gate, batch_of
 from tocsin.events.values import NULL_CELL, scalar_text
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
-from tocsin.kernels.block import SLOW
+from tocsin.kernels.block import SLOW, Rows
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
 from tocsin.rules.logsource import View, views
@@ -109,9 +109,12 @@ class Batcher:
         """Take rows from a reader of blocks from now on."""
         self._coded[reader.name] = _Coded(reader, engine, [])
 
-    def add_rows(self, reader: BlockSource, last: int, origin: Origin) -> None:
-        """Take the rows of a reader's block up to one; match the block when it is full."""
+    def add_rows(self, reader: BlockSource, rows: Rows, origin: Origin) -> None:
+        """Take rows of a reader's block; match the block when it is full. Rows that nobody took are no events."""
         coded = self._coded[reader.name]
+        first, last = rows
+        known = coded.origins[-1][0] if coded.origins else 0
+        reader.block.row_flags[known:first] |= SLOW  # those of a stream that failed before they were told
         coded.origins.append((last, origin))
         if reader.block.is_full:
             self._match_block(coded)

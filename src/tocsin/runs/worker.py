@@ -219,7 +219,7 @@ class Worker:
         count = reader.block.events(*rows)
         outcome.events += count
         self.shared.events[self.number] += count
-        self.batcher.add_rows(reader, rows[1], origin)
+        self.batcher.add_rows(reader, rows, origin)
         self._spill()
 
     def _spill(self) -> None:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from tocsin.events import Brief, Event, Gate
 from tocsin.events.values import NULL_CELL, encode
 from tocsin.kernels.block import PAD_BYTES, SUSPECT, Block, Rows
-from tocsin.kernels.json import ESCAPED, FALSE, INTEGER, NULL, TEXT, TRUE, read_lines
+from tocsin.kernels.json import read_lines
+from tocsin.kernels.json_scan import ESCAPED, FALSE, INTEGER, NULL, TEXT, TRUE
 from tocsin.sources.interface import RECORD_BYTES, Loss, Records, Stream
 from tocsin.sources.json import JsonSorter, JsonSource
 from tocsin.sources.json_briefs import FIELDS, BriefReader

@@ -12,26 +12,19 @@ import pytest
 
 from tocsin.kernels.block import PAD_BYTES, SLOW, SUSPECT, Block
 from tocsin.kernels.json import (
-    ESCAPED,
-    FALSE,
     FIELDS,
-    INTEGER,
-    MAX_DEPTH,
     MAX_ROW_TOKENS,
     NO_AT,
     NOT_NULL,
-    NULL,
     OBJECT_ONLY,
-    OTHER,
     REFUSE,
     STRICT,
     TELLS_CHANNEL,
     TELLS_EVENT_ID,
-    TEXT,
-    TRUE,
     PathTable,
     read_lines,
 )
+from tocsin.kernels.json_scan import ESCAPED, FALSE, INTEGER, MAX_DEPTH, NULL, OTHER, TEXT, TRUE
 
 NAMES = ("a", "b", "in.a", "in.in.a", "both", "both.a", "a-key-of-more-than-sixteen-bytes", "", "gate")
 GATE = b'"gate":0'
@@ -472,10 +465,12 @@ def test_most_tokens() -> None:
         assert second == {"b": (INTEGER, b"1")}
 
 
-LINES = gated(b"\n".join(
-    [b'{"a":%d,"b":"%b","in":{"a":[%d]}}' % (number, b"y" * (number * 7 % 130), number) for number in range(40)]
-    + [b"", b"broken", b'{"a":"\\ud800"}', b'{"a":{"b":1},"a":"last"}', b"{}", b'{"b":"' + b"z" * 3000 + b'"}']
-))
+LINES = gated(
+    b"\n".join(
+        [b'{"a":%d,"b":"%b","in":{"a":[%d]}}' % (number, b"y" * (number * 7 % 130), number) for number in range(40)]
+        + [b"", b"broken", b'{"a":"\\ud800"}', b'{"a":{"b":1},"a":"last"}', b"{}", b'{"b":"' + b"z" * 3000 + b'"}']
+    )
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 41])
