@@ -18,9 +18,9 @@ from tocsin.engine.cells import Cell
 from tocsin.engine.columns import text_of
 from tocsin.engine.executor import Answer, FastEngine, ViewProgram
 from tocsin.events import KEYWORDS, Gate
-from tocsin.events.values import encode
+from tocsin.events.values import NULL_CELL, encode
 from tocsin.kernels.block import BlockReader
-from tocsin.kernels.codes import BAD, BY_SLOW, COLD, FOUND, HOT, NO_RULES, NOTHING, UNDECIDED, Codes
+from tocsin.kernels.codes import BAD, BY_SLOW, COLD, FOUND, HOT, NO_RULES, NOTHING, OCCURS, UNDECIDED, Codes
 from tocsin.kernels.routes import FIRST_COLUMN, MOST_COLUMNS, MOST_ROUTES, Routes
 from tocsin.rules.logsource import Alias
 from tocsin.rules.twins import transform
@@ -95,7 +95,7 @@ class CodedEngine:
         self._engine = engine
         self._reader = reader
         self._codes = Codes(reader.block)
-        self._tables = Routes(reader.name_count, reader.null_kind)
+        self._tables = Routes(reader.name_count)
         self._routes: list[_Route] = []
         self._route_numbers: dict[tuple[int, Gate], int] = {}
         self._column_routes: list[int] = [-1] * FIRST_COLUMN
@@ -128,11 +128,13 @@ class CodedEngine:
         while first < rows:
             last = self._match_some(first, rows)
             self._gather(first, last, whole)
-            if last == first:
-                if fresh:  # a row that no empty table has room for
-                    whole.slow.append(first)
-                    self._row_routes[first] = BY_SLOW
-                    last = first + 1
+            if last > first:
+                fresh = False
+            elif fresh:  # a row that no empty table has room for
+                whole.slow.append(first)
+                self._row_routes[first] = BY_SLOW
+                last = first + 1
+            else:
                 self._forget()
                 fresh = True
             first = last
@@ -267,18 +269,21 @@ class CodedEngine:
             return
         columns, kinds = codes.columns_and_kinds(begin, end)
         asked = self._tables.asked[columns]
-        codes.flags[begin:end] = np.where(asked & _ALWAYS_HOT, HOT, COLD)
-        unsure = ((asked & _ASK) != 0) | ((columns >= FIRST_COLUMN) & (self._sure[kinds] == 0))
+        sure = self._sure[kinds] != 0
+        occurs = np.where(sure & (kinds != self._reader.null_kind), OCCURS, COLD)
+        codes.flags[begin:end] = np.where(asked & _ALWAYS_HOT, HOT, COLD) | occurs
+        unsure = ((asked & _ASK) != 0) | ((columns >= FIRST_COLUMN) & ~sure)
         new: dict[int, tuple[list[int], list[str]]] = {}
         for entry, column, value in codes.values(np.flatnonzero(unsure) + begin, self._reader.cell):
             if value is UNDECIDED:
                 codes.flags[entry] = BAD
             elif isinstance(value, str):
+                codes.flags[entry] |= COLD if value == NULL_CELL else OCCURS
                 entries, values = new.setdefault(column, ([], []))
                 entries.append(entry)
                 values.append(value)
             elif self._tables.absent_hot[column]:
-                codes.flags[entry] = HOT
+                codes.flags[entry] |= HOT
                 route = self._routes[self._column_routes[column]]
                 for view, at in route.uses[column - route.base]:  # written, and yet as absent as one that is not there
                     route.masks[view][at][entry] = route.absent[view][at]
@@ -294,7 +299,7 @@ class CodedEngine:
             for entry, mask in zip(entries, route.programs[view].filters[at].masks(cells), strict=True):
                 if mask:
                     known[entry] = mask
-                    self._codes.flags[entry] = HOT
+                    self._codes.flags[entry] |= HOT
 
     def _evaluate_combinations(self) -> None:
         codes = self._codes

@@ -27,12 +27,14 @@ COMBINATIONS: Final = 1 << 16
 _KEYS: Final = 1 << 12
 _ROW_CODES: Final = 1 << 20
 
-# What is known of a value (`Codes.flags`) and of a combination (`Codes.answers`).
+# What is known of a value (bits of `Codes.flags`) and of a combination (`Codes.answers`).
 COLD: Final = 0
 HOT: Final = 1
 """A value that makes some rule a candidate."""
 BAD: Final = 2
 """A value that only the slow reader understands."""
+OCCURS: Final = 4
+"""A value that is one: its field has occurred, which a null does not tell."""
 NOTHING: Final = 1
 FOUND: Final = 2
 
@@ -354,8 +356,6 @@ def _encode(data: Any, rows: Any, tokens: Any, first: Any, last: Any, keys: Any,
                     return row
                 routes.ranks[column] = routes.feeds[feed, 1]
                 out.codes[used + column] = code
-                if tokens[token, _TOKEN_KIND] != routes.null_kind:
-                    routes.seen[base + column] = 1
         out.at[row] = used
         used += width
     return last
@@ -363,19 +363,25 @@ def _encode(data: Any, rows: Any, tokens: Any, first: Any, last: Any, keys: Any,
 
 @inlined
 def _heat(routes: Any, route: Any, flags: Any, codes: Any, at: Any) -> Any:
-    """Return HOT when a vector of codes has a candidate, BAD when only the slow reader can tell, else COLD."""
+    """Return the bits of a vector of codes: HOT when it has a candidate, BAD when only the slow reader can tell."""
     base, width = np.int64(routes.routes[route, 0]), np.int64(routes.routes[route, 1])
-    heat = HOT if routes.routes[route, 2] else COLD
+    heat = np.int64(HOT if routes.routes[route, 2] else COLD)
     for k in range(width):
         code = codes[at + k]
         if code:
-            if flags[code] == BAD:
-                return BAD
-            if flags[code] == HOT:
-                heat = HOT
+            heat |= np.int64(flags[code])
         elif routes.absent_hot[base + k]:
-            heat = HOT
+            heat |= HOT
     return heat
+
+
+@inlined
+def _note_fields(routes: Any, route: Any, flags: Any, codes: Any, at: Any) -> Any:
+    """Note the columns that have a value."""
+    base, width = np.int64(routes.routes[route, 0]), np.int64(routes.routes[route, 1])
+    for k in range(width):
+        if flags[codes[at + k]] & OCCURS:
+            routes.seen[base + k] = 1
 
 
 @inlined
@@ -421,9 +427,11 @@ def _combine(first: Any, last: Any, keys: Any, routes: Any, flags: Any, out: Any
             continue
         route = np.int64(keys.route[out.key[row]])
         heat = _heat(routes, route, flags, out.codes, at)
-        if heat == BAD:
+        if heat & BAD:
             out.combination[row] = -1
-        elif heat == HOT:
+            continue
+        _note_fields(routes, route, flags, out.codes, at)
+        if heat & HOT:
             found = _combination(combinations, route, np.int64(routes.routes[route, 1]), out.codes, at)
             if found < 0:
                 return row
@@ -431,4 +439,4 @@ def _combine(first: Any, last: Any, keys: Any, routes: Any, flags: Any, out: Any
     return last
 
 
-__all__ = ["BAD", "BY_SLOW", "COLD", "FOUND", "HOT", "NOTHING", "NO_RULES", "UNDECIDED", "UNSEEN", "Codes"]
+__all__ = ["BAD", "BY_SLOW", "COLD", "FOUND", "HOT", "NOTHING", "NO_RULES", "OCCURS", "UNDECIDED", "UNSEEN", "Codes"]

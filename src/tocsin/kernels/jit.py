@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import chdir
 from typing import Any, Final, TypeVar
 
-import numba
-
 from tocsin.kernels.store import folder
+
+with chdir(folder()):  # Numba takes settings from a file in the working directory, which may be one of evidence
+    import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NUMBA: Final[Any] = numba  # its types do not tell of all that is used here

@@ -28,15 +28,13 @@ class RouteArrays(NamedTuple):
     absent_hot: Any
     seen: Any
     ranks: Any
-    null_kind: Any
 
 
 class Routes:
     """The routes of one reader; grows with them. `asked` tells for each column how its new values are looked at."""
 
-    def __init__(self, names: int, null_kind: int) -> None:
+    def __init__(self, names: int) -> None:
         self._names = names
-        self._null_kind = null_kind
         self.count = 0
         self.columns = FIRST_COLUMN
         self.table = np.zeros((MOST_ROUTES, 3), np.int32)
@@ -50,9 +48,7 @@ class Routes:
     @property
     def arrays(self) -> RouteArrays:
         """Return the tables for a kernel."""
-        return RouteArrays(
-            self.table, self._starts, self._feeds, self.absent_hot, self.seen, self._ranks, np.int64(self._null_kind)
-        )
+        return RouteArrays(self.table, self._starts, self._feeds, self.absent_hot, self.seen, self._ranks)
 
     def add(self, names: list[tuple[int, ...]], always: bool) -> int:
         """Make a route of columns, each fed by names in order; return its number."""

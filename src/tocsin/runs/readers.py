@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tocsin.engine.executor import FastEngine
 from tocsin.errors import UsageError
-from tocsin.kernels.store import is_compiled, mark_compiled
+from tocsin.kernels.store import folder, is_compiled, mark_compiled
 from tocsin.plans.expr import Plan
 from tocsin.plans.gates import native_fields
 from tocsin.sources.interface import BlockSource
@@ -73,7 +74,8 @@ def compiling(readers: Readers) -> bool:
     if not readers.wanted or readers.loaded:
         return False
     subprocess.Popen(  # noqa: S603 - our own interpreter and program
-        [sys.executable, "-c", _COMPILE, *sys.path],
+        [sys.executable, "-c", _COMPILE, *filter(None, sys.path)],
+        cwd=folder(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -84,10 +86,11 @@ def compiling(readers: Readers) -> bool:
 
 def compile_kernels() -> None:
     """Load the kernels of all fast readers from the cache, compiling what is missing."""
-    for name in _FAST:
-        reader, engine = make_reader(name, FastEngine([]), [])
-        reader.warm_up()
-        engine.warm_up()
+    with chdir(folder()):  # the compiler takes settings from a file in the working directory, which may be one of evidence
+        for name in _FAST:
+            reader, engine = make_reader(name, FastEngine([]), [])
+            reader.warm_up()
+            engine.warm_up()
     mark_compiled()
 
 

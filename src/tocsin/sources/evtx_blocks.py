@@ -19,11 +19,11 @@ from tocsin.errors import SourceError
 from tocsin.events import KEYWORDS, TIME, Brief, Event, Gate
 from tocsin.events.values import NULL_CELL
 from tocsin.kernels import evtx_work as kernels
-from tocsin.kernels.block import NO_KIND, PAD_BYTES, SUSPECT, Block, Rows
+from tocsin.kernels.block import PAD_BYTES, SUSPECT, Block, Rows
 from tocsin.kernels.evtx import walk
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.evtx import CHUNK_BYTES, HEADER_BYTES, EvtxSource, chunk_fault, parse, read_chunks, without_names
-from tocsin.sources.evtx_cells import cell
+from tocsin.sources.evtx_cells import SURE_KINDS, cell
 from tocsin.sources.evtx_records import HEADER, Record, decode
 from tocsin.sources.evtx_screen import Utf16Screen
 from tocsin.sources.evtx_tables import CONSTANT_BYTES, TemplateTables
@@ -50,8 +50,8 @@ class EvtxBlocks:
 
     name = "evtx"
     layouts: Sequence[str] = ("evtx", "evtx spaced")
-    sure_kinds: frozenset[int] = frozenset()
-    null_kind = NO_KIND
+    sure_kinds = SURE_KINDS
+    null_kind = kernels.NULL_TYPE
 
     def __init__(self, fields: Sequence[str], block: Block) -> None:
         self.block = block

@@ -37,7 +37,7 @@ def windows_gate(system: Mapping[str, Any], data: Mapping[str, Any]) -> Gate:
     named = scalar_text(system.get("Channel")) or ""
     event_id = scalar_text(system.get("EventID")) or ""
     masked = any(name in data or isinstance(system.get(name), (list, tuple)) for name in _GATING)
-    if named == SYSMON_LINUX or system.get("Provider_Name") == _SYSMON_LINUX_PROVIDER:
+    if named == SYSMON_LINUX or (not named and system.get("Provider_Name") == _SYSMON_LINUX_PROVIDER):
         return Gate("linux", SYSMON_LINUX, event_id, masked or named != SYSMON_LINUX)
     return Gate("windows", named, event_id, masked)
 
