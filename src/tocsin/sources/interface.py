@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Final, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from tocsin.kernels.block import BlockReader, Rows
 
 HEAD_BYTES = 65536
 """How much of a stream a source may see before it recognises the format, in bytes."""
+_LOG_MAGIC: Final = b"ElfFile\0"
+_LOG_HEAD_BYTES: Final = 4104
+"""A Windows log is told by its header and the magic of its first chunk; there may be very many small ones."""
 RECORD_BYTES = 64 << 20
 """The longest single record that is kept in memory, in bytes; a longer one is a loss (F013)."""
 
@@ -76,7 +79,9 @@ class Stream:
         self.modified = 0.0
         self.position = 0
         self.lines = 0
-        self.head = self._read_full(HEAD_BYTES)
+        self.head = self._read_full(_LOG_HEAD_BYTES)
+        if len(self.head) == _LOG_HEAD_BYTES and not self.head.startswith(_LOG_MAGIC):
+            self.head += self._read_full(HEAD_BYTES - _LOG_HEAD_BYTES, kept=True)
         self._waiting = self.head
 
     def read(self, size: int) -> bytes:
