@@ -6,6 +6,7 @@
     ├── UsageError (ValueError)        U: a wrong argument or configuration file
     ├── RuleError (ValueError)         R: a rule that has no meaning; it becomes Invalid
     │   └── UnsupportedRule            R: a rule that needs what is not there; it becomes Unsupported
+    ├── FieldMapError (ValueError)     R: a field map that ships with Tocsin is damaged
     ├── SourceError (OSError)          F: evidence that cannot be read, in whole or in part
     │   └── LimitError                 F: evidence that would exceed a limit, such as an archive bomb
     ├── RegexTimeout (TimeoutError)    E: a regular expression that was cut off
@@ -42,6 +43,7 @@ CODES: Final[dict[str, str]] = {
     "R040": "no source of events is known for the logsource",
     "R050": "a filter names a rule that is not loaded",
     "R051": "a filter can be read in two ways",
+    "R060": "a field map is wrong",
     "F001": "the file cannot be opened",
     "F002": "the format is not recognised",
     "F003": "the file is empty",
@@ -149,6 +151,10 @@ class UnsupportedRule(RuleError):  # noqa: N818 - the outcome's own name says it
     """A rule that is well formed but needs what is not there; it is reported as Unsupported."""
 
 
+class FieldMapError(TocsinError, ValueError):
+    """A field map that has no meaning."""
+
+
 class SourceError(TocsinError, OSError):
     """Evidence that cannot be read, in whole or in part."""
 
@@ -167,6 +173,7 @@ class OutputError(TocsinError, OSError):
 
 __all__ = [
     "CODES",
+    "FieldMapError",
     "LimitError",
     "OutputError",
     "RegexTimeout",

@@ -15,15 +15,14 @@ from typing import Final
 import numpy as np
 
 from tocsin.engine.cells import Cell
-from tocsin.engine.columns import text_of
 from tocsin.engine.executor import Answer, FastEngine, ViewProgram
 from tocsin.events import KEYWORDS, Gate
-from tocsin.events.values import NULL_CELL, encode
+from tocsin.events.values import NULL_CELL
 from tocsin.kernels.block import BlockReader
 from tocsin.kernels.codes import BAD, BY_SLOW, COLD, FOUND, HOT, NO_RULES, NOTHING, OCCURS, UNDECIDED, Codes
 from tocsin.kernels.routes import FIRST_COLUMN, MOST_COLUMNS, MOST_ROUTES, Routes
-from tocsin.rules.logsource import Alias
-from tocsin.rules.twins import transform
+from tocsin.rules.transforms import made_cell
+from tocsin.rules.view import Alias
 
 _KINDS: Final = 256
 _ASK: Final = 1
@@ -379,8 +378,7 @@ def _changed(source: _Source, *cells: str | None) -> str | None:
     """Return the cell of a view's field from those of its columns."""
     if source.alias is None:
         return cells[0]
-    text = transform(source.alias, tuple([text_of(cell) for cell in cells]))
-    return None if text is None else encode(text)
+    return made_cell(source.alias, cells)
 
 
 __all__ = ["CodedEngine", "RowMatches"]

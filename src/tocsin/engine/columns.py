@@ -5,9 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from tocsin.events import EventBatch, cell_column
-from tocsin.events.values import decode, encode
-from tocsin.rules.logsource import Alias, View
-from tocsin.rules.twins import transform
+from tocsin.rules.transforms import SAME, made_cell
+from tocsin.rules.view import Alias, View
 
 
 def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray | None:
@@ -19,13 +18,13 @@ def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray
     if alias is None:
         return _column(batch, field)
     columns = [_column(batch, name) for name in alias.sources]
-    first = columns[0]
-    if first is None:
-        return None
     if len(columns) > 1:
         return _joined(alias, columns)
+    first = columns[0]
+    if first is None or alias.transform == SAME:
+        return first
     cells = first.dictionary.to_pylist()
-    made = [_encoded(transform(alias, (text_of(cell),))) for cell in cells]
+    made = [made_cell(alias, (cell,)) for cell in cells]
     if made == cells:
         return first
     return pa.DictionaryArray.from_arrays(first.indices, pa.array(made, pa.string())).cast(pa.string()).dictionary_encode()
@@ -36,23 +35,13 @@ def _column(batch: EventBatch, name: str) -> pa.DictionaryArray | None:
     return batch.columns.column(at) if at >= 0 else None
 
 
-def _encoded(text: str | None) -> str | None:
-    return None if text is None else encode(text)
+def _joined(alias: Alias, columns: list[pa.DictionaryArray | None]) -> pa.DictionaryArray | None:
+    present: list[pa.DictionaryArray] = [column for column in columns if column is not None]
+    if not present or (alias.transform == SAME and len(present) == 1):
+        return present[0] if present else None
+    absent = [None] * len(present[0])
+    lists = [column.to_pylist() if column is not None else absent for column in columns]
+    return cell_column([made_cell(alias, cells) for cells in zip(*lists, strict=True)])
 
 
-def text_of(cell: str | None) -> str | None:
-    """Return the one text of a cell; None for a null and for a list of several."""
-    if cell is None or not cell.startswith("\0"):
-        return cell
-    values = decode(cell)
-    return values[0] if len(values) == 1 else None
-
-
-def _joined(alias: Alias, columns: list[pa.DictionaryArray | None]) -> pa.DictionaryArray:
-    rows = len(columns[0]) if columns[0] is not None else 0
-    lists = [column.to_pylist() if column is not None else [None] * rows for column in columns]
-    rows_of_texts = [tuple([text_of(cell) for cell in cells]) for cells in zip(*lists, strict=True)]
-    return cell_column([_encoded(transform(alias, texts)) for texts in rows_of_texts])
-
-
-__all__ = ["text_of", "view_column"]
+__all__ = ["view_column"]

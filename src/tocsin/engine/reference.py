@@ -23,10 +23,11 @@ from tocsin.events.time import parse_time
 from tocsin.events.values import json_text
 from tocsin.rules.condition import AllOf, Condition, Name, NotOf, has_not, parse_condition
 from tocsin.rules.filters import applies
-from tocsin.rules.logsource import View, admits, views
+from tocsin.rules.logsource import admits, views
 from tocsin.rules.regexes import searcher
 from tocsin.rules.rule import Detection, Either, Filter, Item, Rule, Scalar
 from tocsin.rules.twins import see
+from tocsin.rules.view import View
 
 _DASHES: Final = "-/–—―"
 _ORDERS: Final = ("lt", "lte", "gt", "gte")

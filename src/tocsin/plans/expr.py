@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from tocsin.rules.condition import AllOf, Condition, Name, NotOf
-from tocsin.rules.logsource import Tag
 from tocsin.rules.pattern import Pattern
 from tocsin.rules.rule import Logsource, Meta
+from tocsin.rules.view import Tag
 
 
 class Glob(Struct, frozen=True, array_like=True, tag="glob"):

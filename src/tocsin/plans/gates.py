@@ -27,8 +27,9 @@ from tocsin.plans.expr import (
 from tocsin.plans.match import glob_matches
 from tocsin.plans.witness import find_witness, longest_literal
 from tocsin.rules import windows_channels
-from tocsin.rules.logsource import ALIASES, TAG_FIELDS, Tag, View, admits, views
+from tocsin.rules.logsource import ALIASES, TAG_FIELDS, admits, views
 from tocsin.rules.rule import Logsource
+from tocsin.rules.view import Tag, View
 
 _SHORTEST_SCREEN: Final = 3
 _GATED: Final = frozenset({"EventID", "Channel"})

@@ -7,49 +7,14 @@ Source: Sigma semantics 18 to 20.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from tocsin.events import Gate
+from tocsin.rules import fieldmaps
 from tocsin.rules import windows_channels as windows
 from tocsin.rules.rule import Logsource
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A field of a view: made from `sources` by the named transform of `rules.twins`."""
-
-    field: str
-    sources: tuple[str, ...]
-    transform: str = "copy"
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """One logsource that a view satisfies; `field` must hold one of `values` when it is named."""
-
-    product: str
-    category: str = ""
-    service: str = ""
-    field: str = ""
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One way to look at the events of a gate.
-
-    `twin`: the event stands in for another. `fields`: all that a rule can read here (empty: whatever occurs).
-    `category_only`: only rules that name the category see it.
-    """
-
-    tags: tuple[Tag, ...]
-    aliases: tuple[Alias, ...] = ()
-    twin: bool = False
-    category_only: bool = False
-    fields: frozenset[str] = frozenset()
-
+from tocsin.rules.view import Alias, Tag, View
 
 _SYSTEM: Final = frozenset(
     (
@@ -158,7 +123,9 @@ def views(gate: Gate) -> tuple[View, ...]:
         return _windows_views(gate)
     if gate.product == "linux":
         return _linux_views(gate)
-    return ()
+    found = fieldmaps.field_map(gate.product)
+    view = found.view(gate.channel) if found else None
+    return (view,) if view else ()
 
 
 def _windows_views(gate: Gate) -> tuple[View, ...]:
@@ -213,6 +180,8 @@ def admits(view: View, logsource: Logsource) -> tuple[Tag, ...]:
 def visible_events(logsource: Logsource) -> tuple[str, ...]:
     """Return, in words, the events that a rule of this logsource can see; empty when no source is known."""
     seen = [(gate, view, tags) for gate in _known_gates() for view in views(gate) if (tags := admits(view, logsource))]
+    if fieldmaps.is_open(logsource):
+        return (f"{logsource.product} {logsource.service}",)
     whole = {gate.channel for gate, view, _ in seen if not gate.event_id and not view.twin}
     found = []
     for gate, view, tags in seen:
@@ -220,7 +189,8 @@ def visible_events(logsource: Logsource) -> tuple[str, ...]:
             continue
         limited = not any(not tag.field for tag in tags)
         limit = f" with {tags[0].field} {' or '.join(tags[0].values)}" if limited else ""
-        found.append(f"{gate.channel} {gate.event_id}".strip() + limit + (" (twin)" if view.twin else ""))
+        name = f"{gate.product} {gate.channel}" if gate.product in fieldmaps.products() else f"{gate.channel} {gate.event_id}"
+        found.append(name.strip() + limit + (" (twin)" if view.twin else ""))
     return tuple(dict.fromkeys(found))
 
 
@@ -234,12 +204,16 @@ def _known_gates() -> tuple[Gate, ...]:
     gates += [Gate("linux", windows.SYSMON_LINUX, event_id) for event_id in windows.SYSMON_CATEGORIES]
     gates += [Gate("linux", "auditd", ""), Gate("linux", "auditd", "process"), Gate("linux", "syslog", "")]
     gates += [Gate("linux", "syslog", program) for program in SYSLOG_SERVICES]
+    for product in fieldmaps.products():
+        found = fieldmaps.field_map(product)
+        gates += [Gate(product, channel, "") for channel in (found.channels if found else ())]
     return tuple(gates)
 
 
 def why_no_source(logsource: Logsource) -> str:
     """Return why no event can reach a rule of this logsource, or an empty text when one can."""
     reason = windows.WITHOUT_SOURCE.get((logsource.product, logsource.category))
+    reason = reason or fieldmaps.without_source().get((logsource.product, logsource.category, logsource.service))
     if reason:
         return reason
     return "" if visible_events(logsource) else f"no source of events is known for the logsource {logsource}"
@@ -249,9 +223,6 @@ __all__ = [
     "ALIASES",
     "SYSLOG_SERVICES",
     "TAG_FIELDS",
-    "Alias",
-    "Tag",
-    "View",
     "admits",
     "views",
     "visible_events",

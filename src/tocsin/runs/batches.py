@@ -20,8 +20,9 @@ from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.kernels.block import SLOW, Rows
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
-from tocsin.rules.logsource import View, views
+from tocsin.rules.logsource import views
 from tocsin.rules.twins import see
+from tocsin.rules.view import View
 from tocsin.sources.interface import EVENTS, BlockSource, Decoder, Records
 
 if TYPE_CHECKING:

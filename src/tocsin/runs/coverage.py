@@ -26,8 +26,10 @@ from tocsin.plans.expr import (
     require,
 )
 from tocsin.plans.gates import fold_gate
-from tocsin.rules.logsource import View, admits, views, why_no_source
+from tocsin.rules.logsource import admits, views, why_no_source
 from tocsin.rules.rule import Logsource
+from tocsin.rules.transforms import SAME
+from tocsin.rules.view import Alias, View
 from tocsin.runs.batches import GateSeen
 from tocsin.runs.ruleset import RuleSet
 
@@ -89,9 +91,13 @@ def _sights(seen: Mapping[Gate, GateSeen]) -> list[_Sight]:
 
 def _view_fields(view: View, native: set[str]) -> frozenset[str]:
     """Return the fields that occurred, under the names of the view."""
-    made = {alias.field for alias in view.aliases if alias.sources[0] in native}
+    made = {alias.field for alias in view.aliases if _can_be_made(alias, native)}
     hidden = {alias.field for alias in view.aliases}
     return frozenset((native - hidden) | made | {KEYWORDS})
+
+
+def _can_be_made(alias: Alias, native: set[str]) -> bool:
+    return alias.sources[0] in native or (alias.transform == SAME and not native.isdisjoint(alias.sources))
 
 
 def logsource_name(gate: Gate) -> str:
