@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 from tocsin.errors import LimitError, SourceError, Where
+from tocsin.sources.ahead import Ahead
 from tocsin.sources.expand import FORMATS, Expanded, Feed, Limits, Member, Scan, spool
 from tocsin.sources.interface import Loss, Stream
 from tocsin.sources.sevenzip import is_7z, seven_members
@@ -111,8 +112,12 @@ def _walk(scan: Scan, feed: Feed, label: str, depth: int) -> Iterator[Stream | L
         message = f"is a container inside {depth} others, more than the limit of {scan.limits.nesting}"
         yield from scan.tell(SourceError("F009", message, where=Where(label)))
     elif packed is not None:
-        expanded = Feed(Expanded(scan, feed, label, packed), label, modified=feed.modified)
-        yield from _expand(scan, expanded, label, depth + 1)
+        expanded = Expanded(scan, feed, label, packed)
+        if feed.direct is None:
+            yield from _expand(scan, Feed(expanded, label, modified=feed.modified), label, depth + 1)
+            return
+        with closing(Ahead(expanded)) as ahead:
+            yield from _expand(scan, Feed(ahead, label, modified=feed.modified), label, depth + 1)
     elif archive is not None:
         yield from _seek(scan, feed, label, depth + 1, archive)
     elif is_container:

@@ -342,12 +342,22 @@ class Expanded:
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes. Raises: SourceError."""
+        out = self.take(size)
+        self.count(len(out))
+        return out
+
+    def take(self, size: int) -> bytes:
+        """Return at most `size` bytes that are not counted yet. Raises: SourceError."""
         while not self._frame.eof or self._next_frame():
             if out := self._step(min(size, self._form.step_bytes)):
-                self._scan.count(len(out), self._label)
                 self._expanded += len(out)
                 return out
         return b""
+
+    def count(self, size_bytes: int) -> None:
+        """Count bytes that were taken. Raises: LimitError."""
+        if size_bytes:
+            self._scan.count(size_bytes, self._label)
 
     def _step(self, size: int) -> bytes:
         data = self._take() if self._frame.needs_input else b""
