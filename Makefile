@@ -20,7 +20,7 @@ SECONDS ?= 60
 	touch $@
 
 demo: .venv/installed  ## Scan the example evidence
-	$(BIN)/tocsin scan examples/water-utility/evidence
+	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml
 
 test: .venv/tested  ## Run every test
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """The bars of the scan, measured: CPU time against only decoding the same records, memory, and the effect of more rules.
 
-usage: python bench/run.py [--data DIR] [--evtx-mb N] [--json-mb N] [--jobs N] [ROW...]
+usage: python bench/run.py [--data DIR] [--evtx-mb N] [--json-mb N] [--network-mb N] [--jobs N] [ROW...]
 
 Each row prints what was measured with the match counts of the same run; nothing is asserted. The data is that of
 `shared/data` beside the checkout; copies are made under `.bench/`, which can be removed at any time.
@@ -22,6 +22,8 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from network import PARSE_ZEEK, eve_lines, zeek_logs
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".bench"
@@ -217,6 +219,23 @@ def bench_json(data: Path, rules: list[str], options: argparse.Namespace) -> Non
     row("", slow)
 
 
+def bench_zeek(data: Path, rules: list[str], options: argparse.Namespace) -> None:
+    """Tab-separated Zeek logs against only splitting them into typed values."""
+    paths = zeek_logs(data, WORK, options.network_mb)
+    base = measure([sys.executable, "-c", PARSE_ZEEK], "\n".join(map(str, paths)))
+    cost, found = scan([str(path) for path in paths], rules, options.jobs)
+    show("zeek", sum(path.stat().st_size for path in paths) // MIB, found, base, cost, "no bar")
+
+
+def bench_eve(data: Path, rules: list[str], options: argparse.Namespace) -> None:
+    """EVE lines against only `orjson.loads` on each."""
+    path = eve_lines(data, WORK, options.network_mb)
+    base = measure([sys.executable, "-c", LOAD_JSON, str(path)])
+    cost, found, slow = compare([str(path)], rules, options.jobs)
+    show("eve", path.stat().st_size // MIB, found, base, cost, "no bar")
+    row("", slow)
+
+
 def bench_unique(data: Path, rules: list[str], options: argparse.Namespace) -> None:
     """Read the same lines with every value of CommandLine made unique."""
     path = unique_json(repeated_json(data, options.json_mb))
@@ -272,6 +291,8 @@ ROWS = {
     "evtx": bench_evtx,
     "json": bench_json,
     "unique": bench_unique,
+    "zeek": bench_zeek,
+    "eve": bench_eve,
     "rules": bench_rules,
     "cores": bench_cores,
 }
@@ -284,6 +305,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--evtx-mb", type=int, default=2000)
     parser.add_argument("--json-mb", type=int, default=2000)
+    parser.add_argument("--network-mb", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from tocsin.errors import TocsinError
+from tocsin.errors import SourceError, TocsinError
 from tocsin.events import TIME, Event, Gate
 from tocsin.events.values import decode, encode, scalar_text
-from tocsin.kernels.block import SLOW, Block
-from tocsin.sources.interface import Loss, Records, Stream
+from tocsin.kernels.block import SLOW, Block, Rows
+from tocsin.sources.interface import BlockSource, Loss, Records, Source, Stream
 from tocsin.sources.json import JsonSource
 from tocsin.sources.json_blocks import JsonBlocks
 from tocsin.sources.json_events import json_events
@@ -32,6 +32,7 @@ FIELDS = (
 """Fields that a fast reader is asked for."""
 
 Cells = dict[str, tuple[str | None, ...]]
+Item = Loss | Records | Rows
 
 
 @dataclass
@@ -56,11 +57,11 @@ class FastJson:
         """Make the reader."""
         self.reader = JsonBlocks(FIELDS, Block(self.size_bytes, self.rows, self.tokens))
 
-    def read(self, data: bytes) -> Reading:
+    def read(self, data: bytes, file: type[io.RawIOBase] | type[io.BytesIO] = io.BytesIO) -> Reading:
         """Return the events of some bytes; every row's gate, cells and brief must be those of its event."""
         reading = Reading()
         self.reader.block.clear()
-        for item in self.reader.read(Stream(io.BytesIO(data), "x.json")):
+        for item in _items(self.reader, data, file):
             if isinstance(item, Loss):
                 reading.losses[item.error.code] += 1
             elif isinstance(item, Records):
@@ -148,15 +149,53 @@ def cells_of(event: Event) -> Cells:
     return {name: decode(encode(value)) for name, (present, value) in found.items() if present}
 
 
-def read_slowly(data: bytes) -> Reading:
+def read_slowly(data: bytes, file: type[io.RawIOBase] | type[io.BytesIO] = io.BytesIO) -> Reading:
     """Return the slow reader's events."""
     reading = Reading()
-    for item in JsonSource().read(Stream(io.BytesIO(data), "x.json")):
+    for item in _items(JsonSource(), data, file):
         if isinstance(item, Loss):
             reading.losses[item.error.code] += 1
-        else:
+        elif isinstance(item, Records):
             reading.events.update(_keys(item))
     return reading
+
+
+def _items(source: Source | BlockSource, data: bytes, file: type[io.RawIOBase] | type[io.BytesIO]) -> Iterator[Item]:
+    """Yield what a reader makes of some bytes, as a loss too what the stream ends with."""
+    try:
+        yield from source.read(Stream(cast(BinaryIO, file(data)), "x.json"))  # type: ignore[call-arg]
+    except SourceError as error:
+        yield Loss(error)
+
+
+class Broken(io.BytesIO):
+    """A file that breaks off after its bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes. Raises: SourceError when there are no more."""
+        data = super().read(size)
+        if not data:
+            raise SourceError("F005", "broken off")
+        return data
+
+    def readinto(self, target: Any, /) -> int:
+        """Fill the target. Raises: SourceError when there are no more bytes."""
+        data = self.read(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+
+class Pipe(io.RawIOBase):
+    """A file that gives a few bytes at a time, has no `readinto`, and breaks off after its bytes."""
+
+    readinto = None  # type: ignore[assignment]
+
+    def __init__(self, data: bytes) -> None:
+        self._file = Broken(data)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return bytes. Raises: SourceError when there are no more."""
+        return self._file.read(min(size, 7))
 
 
 def _keys(records: Records) -> Iterator[tuple[object, ...]]:
@@ -263,4 +302,17 @@ def blocks(found: Iterable[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in found)
 
 
-__all__ = ["FIELDS", "FastJson", "Reading", "blocks", "cells_of", "mutated", "read_slowly", "repeated", "spelled", "truth"]
+__all__ = [
+    "FIELDS",
+    "Broken",
+    "FastJson",
+    "Pipe",
+    "Reading",
+    "blocks",
+    "cells_of",
+    "mutated",
+    "read_slowly",
+    "repeated",
+    "spelled",
+    "truth",
+]

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from plant_network import write_network
+
 Fields = dict[str, str | int]
 Timeline = list[tuple[datetime, Fields]]
 
@@ -659,6 +661,7 @@ def main(target: Path) -> None:
     for host, story in ((JUMP, jump_story()), (ENGINEERING, engineering_story())):
         path = target / f"{host.name.lower()}.jsonl"
         path.write_text(windows_lines(host, story, rng), encoding="utf-8", newline="\n")
+    write_network(target / "zeek", random.Random(20261007))
 
 
 if __name__ == "__main__":

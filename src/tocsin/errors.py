@@ -4,6 +4,7 @@
 
     TocsinError
     ├── UsageError (ValueError)        U: a wrong argument or configuration file
+    │   └── SiteError                  S: a site file that has no meaning
     ├── RuleError (ValueError)         R: a rule that has no meaning; it becomes Invalid
     │   └── UnsupportedRule            R: a rule that needs what is not there; it becomes Unsupported
     ├── FieldMapError (ValueError)     R: a field map that ships with Tocsin is damaged
@@ -44,6 +45,14 @@ CODES: Final[dict[str, str]] = {
     "R050": "a filter names a rule that is not loaded",
     "R051": "a filter can be read in two ways",
     "R060": "a field map is wrong",
+    "S001": "the site file is not valid YAML",
+    "S002": "a key of the site file is unknown",
+    "S003": "a required key of the site file is missing or empty",
+    "S004": "a value of the site file cannot be used",
+    "S005": "the site file names a zone, asset or role that it does not have",
+    "S006": "the site file gives one address, name or network twice",
+    "S007": "an asset lies outside the networks of its zone",
+    "S008": "there are too many conversations to propose a site file",
     "F001": "the file cannot be opened",
     "F002": "the format is not recognised",
     "F003": "the file is empty",
@@ -57,6 +66,8 @@ CODES: Final[dict[str, str]] = {
     "F011": "a symbolic link leads back into its own folder",
     "F012": "the file is not a regular file",
     "F013": "a record is longer than the limit",
+    "F014": "a tool that the format needs is missing",
+    "F015": "a tool that the format needs failed or ran into a limit",
     "E001": "a regular expression ran too long and was cut off",
     "E002": "a rule failed while it was evaluated",
     "E003": "a worker process ended unexpectedly",
@@ -143,6 +154,10 @@ class UsageError(TocsinError, ValueError):
     """A wrong argument, option or configuration file."""
 
 
+class SiteError(UsageError):
+    """A site file that has no meaning, in one place."""
+
+
 class RuleError(TocsinError, ValueError):
     """A rule that has no meaning; it is reported as Invalid."""
 
@@ -178,6 +193,7 @@ __all__ = [
     "OutputError",
     "RegexTimeout",
     "RuleError",
+    "SiteError",
     "SourceError",
     "TocsinError",
     "UnsupportedRule",

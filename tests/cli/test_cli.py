@@ -16,7 +16,7 @@ import pytest
 from scan_samples import LOGON, RULES, WHOAMI, event, write
 
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
-COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed"]
+COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed", "site", "baseline"]
 FILE_KEYS = ["path", "format", "status", "events", "reason"]
 RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed"]
 FINDING_KEYS = ["rule", "time", "host", "logsource", "telemetry", "twin", "source", "event", "matched"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from random import Random
 from typing import Any
 
+import hyperscan
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from json_compare import FIELDS, FastJson, blocks, mutated, read_slowly, repeated, spelled
+from json_compare import FIELDS, Broken, FastJson, Pipe, blocks, mutated, read_slowly, repeated, spelled
+from tocsin.kernels.block import Block
 from tocsin.rules.windows_channels import SPACELESS
+from tocsin.sources.hits import find_hits
+from tocsin.sources.interface import HEAD_BYTES, Stream
+from tocsin.sources.json_blocks import JsonBlocks
+from tocsin.sources.screen import literal_database
 
 FAST = FastJson()
 NARROW = FastJson(size_bytes=700, rows=5, tokens=2100)
@@ -142,10 +149,10 @@ def _line(found: Any, style: Random) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _check(data: bytes) -> None:
-    wanted = read_slowly(data)
+def _check(data: bytes, file: type[io.BytesIO] | type[io.RawIOBase] = io.BytesIO) -> None:
+    wanted = read_slowly(data, file)
     for reader in (FAST, NARROW):
-        found = reader.read(data)
+        found = reader.read(data, file)
         assert found.events == wanted.events
         assert found.losses == wanted.losses
 
@@ -208,3 +215,34 @@ def test_lines_longer_than_the_block(size: int, end: bytes) -> None:
 def test_sysmon_for_linux_in_another_channel(provider: str) -> None:
     """An event of Sysmon for Linux that names another channel has the gate that both readers tell."""
     FAST.read(b'{"Channel":"Security","EventID":1}\n{"Channel":"Syslog","EventID":1,"%b":"Linux-Sysmon"}\n' % provider.encode())
+
+
+@pytest.mark.parametrize("file", [Broken, Pipe])
+@pytest.mark.parametrize("form", [b"%b", b"[%b", b'{"Channel":\n"Security","EventID":1}%b'])
+def test_stream_that_breaks_off(file: type[io.BytesIO] | type[io.RawIOBase], form: bytes) -> None:
+    """Wherever a stream breaks off, all before that is read, and it is told once, by both readers."""
+    line = b'{"Channel":"Security","EventID":1,"Image":"x"}\n'
+    for size in (*range(1, 2 * len(line) + 2), 690, 699, 700, 701, 702, 1400, 2000, HEAD_BYTES - 1, HEAD_BYTES, 200_000):
+        data = form % (line * (size // len(line) + 1))[:size]
+        wanted = read_slowly(data, file)
+        assert wanted.losses["F005"] == 1
+        assert form != b"%b" or size < len(line) or wanted.events.total() == size // len(line)
+        _check(data, file)
+    _check(b'{"Channel":"Security","EventID":1}\nbroken\n' * 30 + line[:9], file)
+
+
+@pytest.mark.parametrize("text", ["\u017f", "needle", "\u212aneedle"])
+@pytest.mark.parametrize("size", [1, 3, 9, 1000])
+def test_very_many_hits_of_a_search(text: str, size: int) -> None:
+    """A block full of a word, or of characters that fold to ASCII, has suspects only, and the search looks at few hits."""
+    line = b'{"Channel":"Security","EventID":1,"Image":"' + text.encode() * size + b'"}\n\n'
+    quiet = b'{"Channel":"Security","EventID":1,"Image":"x"}\n'
+    reader = JsonBlocks(FIELDS, Block())
+    data = quiet + (line + quiet) * (100_000 // len(line))
+    assert all(isinstance(item, tuple) for item in reader.read(Stream(io.BytesIO(data), "x.json")))
+    assert reader.suspects(("needle",)).tolist() == [row % 2 == 1 for row in range(reader.block.rows)]
+    database = literal_database([text.encode()], hyperscan.HS_MODE_BLOCK)
+    row_at = reader.block.row_at[: reader.block.rows]
+    hits = find_hits(database, reader.block.view, 0, reader.block.used, row_at)
+    assert len(hits) <= 9 * (2 + max(reader.block.rows, len(data) // 256))
+    assert all(data[: place + 1].endswith(text.encode()) for _, place in hits)

@@ -16,7 +16,7 @@ from tocsin.events.values import decode
 from tocsin.sources import json_text
 from tocsin.sources.interface import EVENTS, Loss, Records, Stream
 from tocsin.sources.json import JsonSource
-from tocsin.sources.json_layouts import WindowsDecoder
+from tocsin.sources.json_layouts import LayoutDecoder
 
 _DEMANDED = (*FIELDS, "Channel", "Computer", "Provider_Name", "EventRecordID", "Execution_ProcessID", "MyField", "a", "a.b.c")
 _ODD = st.one_of(
@@ -106,7 +106,7 @@ def _cells(column: Any) -> list[tuple | None]:
 
 def _check_columns(records: list[Records], demand: Demand) -> None:
     for item in records:
-        if not isinstance(item.decoder, WindowsDecoder):
+        if not isinstance(item.decoder, LayoutDecoder):
             continue
         decoded = [item.decoder.event(item.gate, raw, 0) for raw in item.raws]
         assert {event.gate for event in decoded} == {item.gate}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import lzma
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 from test_json_blocks import OBJECTS
 from vocabulary import PLACEHOLDERS, compiled, events, lines, rule_documents
 
-from json_compare import mutated, repeated, spelled
+from json_compare import FastJson, mutated, repeated, spelled
 from scan_samples import RULES, event, rules, scan, write
 from shared_data import shared
 from tocsin.engine.coded import CodedEngine
@@ -32,6 +35,7 @@ from tocsin.plans.expr import Plan
 from tocsin.plans.gates import native_fields
 from tocsin.runs import readers, units, worker
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.sources.containers import Limits
 from tocsin.sources.interface import BlockSource
 from tocsin.sources.json_blocks import JsonBlocks
 
@@ -66,14 +70,19 @@ def coverage_of(found: Coverage) -> Any:
     return msgspec.to_builtins(found)
 
 
-def agree(folder: Path, found: RuleSet, jobs: int = 1) -> bytes:
-    """Scan a folder with both readers, which must agree; return the findings."""
-    slow = scan(folder, found=found, reader="slow", jobs=1)
-    fast = scan(folder, found=found, reader="fast", jobs=jobs)
+def both(folder: Path, found: RuleSet, jobs: int = 1, **options: Any) -> tuple[bytes, Coverage]:
+    """Scan a folder with both readers, which must agree; return the findings and the coverage."""
+    slow = scan(folder, found=found, reader="slow", jobs=1, **options)
+    fast = scan(folder, found=found, reader="fast", jobs=jobs, **options)
     assert fast[1] == slow[1]
     assert fast[2] == slow[2]
     assert coverage_of(fast[0].coverage) == coverage_of(slow[0].coverage)
-    return slow[2]
+    return slow[2], slow[0].coverage
+
+
+def agree(folder: Path, found: RuleSet, jobs: int = 1) -> bytes:
+    """Scan a folder with both readers, which must agree; return the findings."""
+    return both(folder, found, jobs)[0]
 
 
 @contextmanager
@@ -346,9 +355,28 @@ _ODD_LINES = (
     '{"Event":{"System":{"Channel":"Security","EventID":1,"Level":{"#text":null}},"EventData":{"Image":"x"}}}',
     '{"Channel":"Security","EventID":1,"Provider_Name":"Linux-Sysmon","Image":"x"}',
 )
+_EARLY, _LATE = '"2026-10-03T01:00:00Z"', '"2026-10-03T02:00:00Z"'
 
 
-@pytest.mark.parametrize("line", _ODD_LINES)
+def _timed_lines() -> Iterator[str]:
+    """Yield lines with several times, in both styles of attributes and in odd values."""
+    for early in (_EARLY, "null"):
+        styles = [
+            f'"TimeCreated":{{"#attributes":{{"SystemTime":{early}}}}}',
+            f'"TimeCreated_attributes":{{"SystemTime":{_LATE}}}',
+        ]
+        for pair in (styles, styles[::-1]):
+            yield _IN_EVENT % ",".join(('"Channel":"Security"', '"EventID":1', *pair))
+    for one in ("0", "false", '""', "null", "[]", '"x"', "1791266400", r'"\u0030"'):
+        for other in (_EARLY, "1791266400", "true"):
+            yield _FLAT_EVENT % f'"TimeCreated_SystemTime":{one},"TimeCreated":{other}'
+
+
+_IN_EVENT = '{"Event":{"System":{%s},"EventData":{"Image":"x"}}}'
+_FLAT_EVENT = '{"Channel":"Security","EventID":1,%s,"Image":"x"}'
+
+
+@pytest.mark.parametrize("line", [*_ODD_LINES, *_timed_lines()])
 def test_odd_lines(line: str) -> None:
     """A line with an odd feature gives the same finding, and the same fields count as seen."""
     documents = [
@@ -359,3 +387,109 @@ def test_odd_lines(line: str) -> None:
     assert found
     with evidence(a=f"{line}\n{line}\n".encode()) as folder:
         agree(folder, found)
+
+
+def _zipped(data: bytes) -> bytes:
+    """Return an archive whose member has a wrong checksum."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", data)
+    found = bytearray(held.getvalue())
+    for mark, at in ((b"PK\x03\x04", 14), (b"PK\x01\x02", 16)):
+        found[found.find(mark) + at] ^= 1
+    return bytes(found)
+
+
+_DAMAGED: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
+    ("cut.jsonl.gz", lambda data: gzip.compress(data)[:-300], "F005"),
+    ("end.jsonl.gz", lambda data: gzip.compress(data)[:-4], "F005"),
+    ("checksum.zip", _zipped, "F004"),
+)
+
+
+def _needles(count: int) -> bytes:
+    """Return events that do not compress well, each with a keyword."""
+    style = Random(count)
+    found = [event(number, CommandLine=f"needleword {style.random()}") for number in range(count)]
+    return b"".join(json.dumps(item).encode() + b"\n" for item in found)
+
+
+@pytest.mark.parametrize(("name", "damage", "code"), _DAMAGED)
+@pytest.mark.parametrize("count", [60, 3000])
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[2]])
+def test_damaged_archives(
+    name: str, damage: Callable[[bytes], bytes], code: str, count: int, size: int, tmp_path: Path
+) -> None:
+    """What comes before the damage of an archive is read, and the rest is told as lost."""
+    (tmp_path / name).write_bytes(damage(_needles(count)))
+    with narrow(size, 64):
+        written, coverage = both(tmp_path, rules())
+    assert f"[{code}]" in coverage.files[0].reason
+    assert coverage.files[0].status == "partial"
+    assert written.count(b"\n") > count // 2
+
+
+@pytest.mark.parametrize("reader", ["slow", "fast"])
+def test_archive_beyond_its_limit(reader: str, tmp_path: Path) -> None:
+    """What comes before the limit of an archive is read, and the rest is told as lost."""
+    data = _needles(3000)
+    (tmp_path / "a.jsonl.xz").write_bytes(lzma.compress(data))
+    limits = Limits(expanded_bytes=len(data) // 2)
+    with narrow(SIZES[0], 64):
+        report, findings, _ = scan(tmp_path, found=rules(), reader=reader, jobs=1, limits=limits)
+    (outcome,) = report.coverage.files
+    assert "[F007]" in outcome.reason
+    assert outcome.status == "partial"
+    assert len(findings) > 100
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_broken_lines_at_borders_of_parts(size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A part of a file is read as the file is, whatever it begins with; losses and findings have the lines of the file."""
+    lines = [json.dumps(event(number)).encode() for number in range(300)]
+    for at, odd in enumerate((b"broken", b"", b"[", b"x\0y\0z", b"\xef\xbb\xbf{}", b"<Event>", b'{"a":1', b"\x1f\x8b\x08")):
+        lines[30 * at + 30] = odd
+    data = b"\xef\xbb\xbf" + b"\n".join(lines) + b"\n"
+    (tmp_path / "a.jsonl").write_bytes(data)
+    with narrow(size, 64):
+        whole = both(tmp_path, rules())
+        for part in (len(lines[1]) // 2, 1000, 7000):
+            monkeypatch.setattr(units, "PART_BYTES", part)
+            found = both(tmp_path, rules(), 2)
+            assert found[0] == whole[0]
+            assert coverage_of(found[1]) == coverage_of(whole[1])
+    assert "line 31: not valid JSON" in whole[1].files[0].reason
+    assert whole[1].files[0].events == 292
+
+
+_NAMED = (
+    '[{"@Name":"Image","#text":"%s"}]',
+    '{"@Name":"Image","#text":"%s"}',
+    '{"#attributes":{"Name":"Image"},"#text":"%s"}',
+    '[{"#attributes":{"Name":"Image"},"#text":"%s"},{"#attributes":{"Name":"User"},"#text":"u"}]',
+    '{"Name":"Image","#text":"%s"}',
+    '{ "#attributes" : {"Name":"Image"}, "#text":"%s"}',
+    '{"#text":"%s","@Name":"Image"}',
+    '{"#text":"a","#attributes":{"Name":"Image"},"#text":"%s"}',
+)
+
+
+@pytest.mark.parametrize("data", _NAMED)
+@pytest.mark.parametrize("more", ["%s", '"Data":"a",%s', '%s,"Data":"a"', '%s,"Data":{"#text":"a"}', '%s,"Data":null'])
+def test_named_elements_of_data(data: str, more: str) -> None:
+    """Elements of `Data` that have names are fields, also for rules of which none reads `Data`."""
+    line = '{"Event":{"System":{"Channel":"Security","EventID":1},"EventData":{%s}}}'
+    lines = [line % more.replace("%s", '"Data":' + data.replace("%s", value)) for value in ("x", "y", "\\u0078")]
+    found = rule_set([{**_KEYWORDS, "detection": {"a": {"Image": "x"}, "condition": "a"}}])
+    assert found
+    with evidence(a="\n".join(lines).encode() + b"\n") as folder:
+        written = agree(folder, found)
+    assert more != "%s" or written.count(b"\n") == 2
+
+
+def test_unnamed_elements_of_data_are_read_fast() -> None:
+    """One unnamed element, as the EVTX library writes it, does not make a line slow."""
+    line = b'{"Event":{"System":{"Channel":"Security","EventID":1},"EventData":{"Data":%b}}}\n'
+    values = (b'"x"', b'{"#text":"x"}', b'{"#text":["x","y"]}', b"5", b"null")
+    reader = FastJson()
+    assert reader.read(b"".join(line.replace(b"%b", value) for value in values)).fast == len(values)

@@ -127,6 +127,7 @@ def test_example_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "generate", module)
+    monkeypatch.syspath_prepend(str(EXAMPLE))
     spec.loader.exec_module(module)
     module.main(tmp_path)
     assert dict(_evidence(tmp_path)) == dict(_evidence(EXAMPLE / "evidence"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.loading import load, rule_options
+from tocsin.cli.loading import load, read_site, rule_options
 from tocsin.cli.rules import find_plan, unusable
 from tocsin.errors import UsageError
 from tocsin.events import Event
@@ -33,15 +33,22 @@ _SHOWN = 200
     help="File with the event or events, in any format that scan reads.",
 )
 @rule_options
-def explain(rule_id: str, event_path: Path, rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
+def explain(
+    rule_id: str,
+    event_path: Path,
+    rules: tuple[str, ...],
+    packs: tuple[str, ...],
+    config: Path | None,
+    site: Path | None,
+) -> int:
     """Tell which selections, fields and values of a rule held on an event, and which did not, and why."""
     if Path(rule_id).is_file():
-        found = load((rule_id,), (), config)
+        found = load((rule_id,), (), config, read_site(site))
         if not found.plans:
             raise unusable(found.rejected[0]) if found.rejected else UsageError("U001", f"{rule_id}: holds no rule")
         plan = found.plans[0]
     else:
-        plan = find_plan(load(rules, packs, config), rule_id)
+        plan = find_plan(load(rules, packs, config, read_site(site)), rule_id)
     count = 0
     for event in read_events(event_path):
         if isinstance(event, Loss):

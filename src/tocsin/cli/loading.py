@@ -14,13 +14,21 @@ from tocsin.rules.documents import load_documents
 from tocsin.runs.cache import RuleCache, default_cache_dir
 from tocsin.runs.packs import resolve_rules
 from tocsin.runs.ruleset import Progress, RuleSet, load_rules, read_rule_files
+from tocsin.sites.parse import load_site
+from tocsin.sites.placeholders import placeholders_of
+from tocsin.sites.site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def rule_options(function: F) -> F:
-    """Add --rules, --packs and --config."""
+    """Add --rules, --packs, --config and --site."""
     for option in (
+        click.option(
+            "--site",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Site file: zones, assets, conversations; it fills placeholders (see 'tocsin site').",
+        ),
         click.option(
             "--config",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -38,11 +46,13 @@ def rule_options(function: F) -> F:
     return function
 
 
-def load(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, quiet: bool = False) -> RuleSet:
+def load(
+    rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, site: Site | None, quiet: bool = False
+) -> RuleSet:
     """Load the rules that the options name, with a bar on a terminal while they are compiled for the first time."""
     files = read_rule_files(resolve_rules(rules, packs))
     cache = RuleCache(default_cache_dir())
-    placeholders = read_placeholders(config)
+    placeholders = all_placeholders(config, site)
     progress: Progress = _no_bar if quiet else _bar
     found = load_rules(files, placeholders, cache, progress)
     if cache.problem:
@@ -63,6 +73,21 @@ def _bar(done: int, total: int) -> None:
         stream.flush()
 
 
+def read_site(path: Path | None) -> Site | None:
+    """Return the site of a file, or None without one. Raises: SiteError for a problem of it, UsageError U004."""
+    if path is None:
+        return None
+    try:
+        return load_site(path)
+    except OSError as error:
+        raise UsageError("U004", f"{path}: cannot be read: {error.strerror}") from error
+
+
+def all_placeholders(config: Path | None, site: Site | None) -> dict[str, list[str]]:
+    """Return the placeholders that a site fills and those of a configuration file, which win where both have a name."""
+    return (placeholders_of(site) if site else {}) | read_placeholders(config)
+
+
 def read_placeholders(config: Path | None) -> dict[str, list[str]]:
     """Return the placeholders of a configuration file. Raises: UsageError U004 when it has another form."""
     if config is None:
@@ -80,4 +105,4 @@ def read_placeholders(config: Path | None) -> dict[str, list[str]]:
     return {str(name): [str(value) for value in values] for name, values in found.items()}
 
 
-__all__ = ["load", "read_placeholders", "rule_options"]
+__all__ = ["all_placeholders", "load", "read_placeholders", "read_site", "rule_options"]

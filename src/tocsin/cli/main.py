@@ -13,6 +13,7 @@ from tocsin import __version__
 from tocsin.cli.explain import explain
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
+from tocsin.cli.site import site
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines
 
@@ -28,7 +29,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, rules, explain):
+for _verb in (scan, rules, explain, site):
     app.add_command(_verb)
 
 

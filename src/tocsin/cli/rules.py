@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.loading import load, read_placeholders, rule_options
+from tocsin.cli.loading import all_placeholders, load, read_site, rule_options
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines, safe_text
 from tocsin.plans.explain import outline
@@ -60,9 +60,9 @@ def remove(name: str) -> int:
 
 @rules.command(name="list")
 @rule_options
-def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
+def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, site: Path | None) -> int:
     """List the rules by logsource and title; those that cannot be used come last, with the reason."""
-    found = load(rules, packs, config)
+    found = load(rules, packs, config, read_site(site))
     for plan in sorted(found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)):
         meta = plan.meta
         click.echo(safe_text(f"{meta.level:<13} {plan.logsource!s:<44} {meta.title}  {meta.id}"))
@@ -77,10 +77,11 @@ def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | No
 @rules.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders.")
-def check(paths: tuple[str, ...], config: Path | None) -> int:
+@click.option("--site", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Site file that fills placeholders.")
+def check(paths: tuple[str, ...], config: Path | None, site: Path | None) -> int:
     """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
     files = read_rule_files(resolve_rules(paths, ()))
-    found = load_rules(files, read_placeholders(config))
+    found = load_rules(files, all_placeholders(config, read_site(site)))
     for item in found.rejected:
         _echo(f"{item.outcome}: {item.message}")
     warnings = [warning for file in files for warning in _warnings(file)]
@@ -108,9 +109,9 @@ def _echo(text: str) -> None:
 @rules.command()
 @click.argument("rule_id", metavar="ID")
 @rule_options
-def show(rule_id: str, rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None) -> int:
+def show(rule_id: str, rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, site: Path | None) -> int:
     """Show a rule: what it is, its condition after filters and placeholders, and the events that it can see."""
-    for line in describe(find_plan(load(rules, packs, config), rule_id)):
+    for line in describe(find_plan(load(rules, packs, config, read_site(site)), rule_id)):
         click.echo(safe_text(line))
     return 0
 

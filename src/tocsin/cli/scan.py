@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import click
 import msgspec
 
-from tocsin.cli.loading import load, rule_options
+from tocsin.cli.loading import load, read_site, rule_options
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
-from tocsin.findings import Coverage, Report
+from tocsin.findings import Report
 from tocsin.findings.text import safe_json, safe_lines
 from tocsin.rules.rule import LEVELS
-from tocsin.runs.readers import CHOICES, ENVIRONMENT
+from tocsin.runs.outputs import check_apart, check_not_read, check_output, writing
+from tocsin.runs.readers import CHOICES, ENVIRONMENT, waits
 from tocsin.runs.scan import Scan, ScanOptions
-from tocsin.sinks import SINKS
+from tocsin.sinks import SINKS, make_sink
 
 EXIT_FAILURE: Final = 1
 EXIT_NOTHING_READ: Final = 3
@@ -60,9 +62,8 @@ _LEVEL = click.Choice(LEVELS)
 @click.option("--strict", is_flag=True, help="Leave with 4 when a rule or file could not be used in full.")
 @click.option(
     "--coverage",
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write what was looked at as JSON.",
+    help="Write what was looked at as JSON to FILE ('-': standard output).",
 )
 @click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -72,11 +73,12 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     Exit codes: 0 done; 10 findings at or above --fail-on; 1 failure of Tocsin; 2 usage; 3 nothing readable;
     4 rules or files failed under --strict; 130 interrupted.
     """
-    output = options["output"]
-    to_stdout = output == "-" or (output is None and options["form"] is not None)
+    outputs = _Outputs.of(options["output"], options["form"], options["coverage"])
+    outputs.check((*rules, config, options["site"]))
     chosen = ScanOptions(
         paths=paths,
-        output=None if to_stdout or output is None else Path(output),
+        output=outputs.findings,
+        outputs=(outputs.coverage,) if outputs.coverage else (),
         level=options["level"],
         since=_time(options["since"]),
         until=_time(options["until"]),
@@ -84,33 +86,75 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         dedupe=options["dedupe"],
         passwords=options["password"],
         reader=options["reader"],
+        site=read_site(options["site"]),
     )
-    _check_outputs(chosen, options["coverage"])
-    form = options["form"] or _FORMATS.get(Path(output or "").suffix, "jsonl")
-    found = load(rules, packs, config, options["quiet"])
+    if chosen.since and chosen.until and chosen.since >= chosen.until:
+        raise UsageError("U002", f"--since {chosen.since} is not before --until {chosen.until}")
+    found = load(rules, packs, config, chosen.site, options["quiet"])
     if not found.plans:
         for item in found.rejected[:_SHOWN_REASONS]:
             click.echo(safe_lines(item.message), err=True)
     running = Scan(chosen, found)
-    out: BinaryIO | None = sys.stdout.buffer if to_stdout else None
-    with _interruptible(running), _progress(options["quiet"]) as tick:
-        report = running.run(SINKS[form](), out, tick)
-    if running.compiling and not options["quiet"]:
-        click.echo("note: the fast readers are being compiled in the background (once, half a minute)", err=True)
-    if options["coverage"]:
-        _write_coverage(options["coverage"], report.coverage)
-    if not options["quiet"]:
-        _show(report, output, to_stdout)
-    return _exit_code(report, options["fail_on"], options["strict"])
+    if not options["quiet"] and waits(chosen.reader):
+        click.echo("note: compiling the fast readers (once, half a minute)", err=True)
+    try:
+        with _interruptible(running), _progress(options["quiet"]) as tick:
+            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None)
+            running.run(sink, sys.stdout.buffer if outputs.stdout == "findings" else None, tick)
+    finally:
+        if running.compiling and not options["quiet"]:
+            click.echo("note: the fast readers are being compiled in the background (once, half a minute)", err=True)
+        if running.report:
+            _tell(running.report, outputs, options["quiet"])
+    return _exit_code(running.report, options["fail_on"], options["strict"]) if running.report else EXIT_FAILURE
 
 
-def _check_outputs(chosen: ScanOptions, coverage: Path | None) -> None:
-    """Find out before a long scan what would make its results impossible to write."""
-    for path in (chosen.output, coverage):
-        if path is not None and (not path.name or not path.parent.is_dir() or path.is_dir()):
-            raise UsageError("U002", f"{path} cannot be written: there is no such folder, or it is one")
-    if chosen.since and chosen.until and chosen.since >= chosen.until:
-        raise UsageError("U002", f"--since {chosen.since} is not before --until {chosen.until}")
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """Where findings and coverage go: to files, and one of them, by its name, to standard output."""
+
+    findings: Path | None
+    coverage: Path | None
+    stdout: str
+    form: str
+
+    @classmethod
+    def of(cls, output: str | None, form: str | None, coverage: str | None) -> _Outputs:
+        """Return what the options say. Raises: UsageError U002 when both would go to standard output, O001 without one."""
+        findings_out = output == "-" or (output is None and form is not None)
+        if findings_out and coverage == "-":
+            raise UsageError("U002", "findings and coverage would both go to standard output", hint="give one of them a file")
+        stdout = "findings" if findings_out else "coverage" if coverage == "-" else ""
+        if stdout and sys.stdout is None:
+            raise OutputError("O001", f"the {stdout} cannot be written: standard output is closed")
+        return cls(
+            findings=None if findings_out or output is None else Path(output),
+            coverage=None if coverage is None or coverage == "-" else Path(coverage),
+            stdout=stdout,
+            form=_FORMATS.get(Path(output or "").suffix, "jsonl"),
+        )
+
+    def check(self, read: Iterable[str | Path | None]) -> None:
+        """Find out before a long scan what would make results impossible to write, or overwrite a file that is read."""
+        files = [path for path in (self.findings, self.coverage) if path is not None]
+        for path in files:
+            check_output(path)
+        check_apart(files)
+        for other in read:
+            if other and Path(other).is_file():
+                check_not_read(files, Path(other), str(other))
+
+
+def _tell(report: Report, outputs: _Outputs, quiet: bool) -> None:
+    """Show the end of a scan and write the coverage; what cannot be written keeps nothing else from being told."""
+    try:
+        if outputs.coverage or outputs.stdout == "coverage":
+            text = safe_json(msgspec.json.format(msgspec.json.encode(report.coverage), indent=2)) + b"\n"
+            with writing(outputs.coverage, None if outputs.coverage else sys.stdout.buffer) as out:
+                out.write(text)
+    finally:
+        if not quiet:
+            _show(report, outputs)
 
 
 def _time(text: str | None) -> str:
@@ -125,10 +169,13 @@ def _time(text: str | None) -> str:
 @contextmanager
 def _interruptible(running: Scan) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into an early, orderly end."""
+    told: list[int] = []
 
     def stop(number: int, frame: object) -> None:
         running.interrupt()
-        click.echo("\nending early: writing what was found so far", err=True)
+        if not told:
+            told.append(number)
+            click.echo("\nending early: writing what was found so far", err=True)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -161,26 +208,17 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int, int, int], None]]:
             shown.close()
 
 
-def _write_coverage(path: Path, coverage: Coverage) -> None:
-    try:
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(safe_json(msgspec.json.format(msgspec.json.encode(coverage), indent=2)) + b"\n")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError("O001", f"{path}: cannot be written: {error.strerror}", hint="check folder and free space") from error
-
-
-def _show(report: Report, output: str | None, to_stdout: bool) -> None:
+def _show(report: Report, outputs: _Outputs) -> None:
     from rich.console import Console
 
     from tocsin.cli.screen import show_report
 
-    show_report(report, Console(stderr=to_stdout), None if to_stdout else output)
+    show_report(report, Console(stderr=bool(outputs.stdout)), str(outputs.findings) if outputs.findings else None)
 
 
 def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
     coverage = report.coverage
-    if not coverage.complete:
+    if coverage.interrupted:
         return EXIT_INTERRUPTED
     if any("[E003]" in file.reason for file in coverage.files):
         return EXIT_FAILURE

@@ -5,15 +5,18 @@ All text from events, files and rules goes through `safe_text` and becomes plain
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from tocsin.findings import Coverage, FileOutcome, Report, RuleNote, Tally
+from tocsin.findings.report import may_hold_evidence
 from tocsin.findings.text import safe_text
 
 _STYLES: Final = {
@@ -46,26 +49,35 @@ _TACTICS: Final = (
     "impact",
 )
 """The tactics of ATT&CK for enterprises and for control systems, in the order of an attack."""
+_NETWORK: Final = "zeek/"
+"""Logsources of the logs that checks against a site file read."""
 _SHOWN: Final = 15
 _SHOWN_REASONS: Final = 10
+_SHOWN_NAMES: Final = 3
 _MARGIN: Final = "  "
 _LEVEL_WIDTH: Final = max(map(len, _STYLES))
 _INCOMPLETE: Final = " INCOMPLETE: the scan ended early; this is only what was read until then "
 _REFRESH_S: Final = 0.1
+_RATE_S: Final = 0.5
+"""Time from which a rate tells something, in seconds."""
+_UNSEEN: Final = "unknown/"
+_WORD: Final = re.compile(r"(\S*)(\s*)")
+_COPY: Final = re.compile(r"the id .* is that of (.+) \[R005\]", re.DOTALL)
+_LINKED: Final = re.compile(r"\A.* (?=\[F011\]\Z)", re.DOTALL)
 
 
 def show_report(report: Report, console: Console, findings_path: str | None) -> None:
     """Print the end of a scan; `findings_path` is where the findings were written, if anywhere."""
     screen = _Screen(console)
-    complete = report.coverage.complete
-    if not complete:
+    interrupted = report.coverage.interrupted
+    if interrupted:
         screen.alarm()
     if report.tally.findings:
         _show_findings(screen, report.tally, findings_path)
     else:
         screen.heading(_nothing(report.coverage))
     _show_coverage(screen, report)
-    if not complete:
+    if interrupted:
         screen.alarm()
 
 
@@ -87,8 +99,8 @@ class _Screen:
 
     def prose(self, head: str, text: Text) -> None:
         """Print text after a head, wrapped under its first word."""
-        lines = text.wrap(self._console, max(10, self._console.width - len(head)))
-        for number, line in enumerate(lines):
+        width = max(10, self._console.width - len(head))
+        for number, line in enumerate(text.divide(_breaks(text.plain, width))):
             line.rstrip()
             self._console.print(Text.assemble(head if number == 0 else " " * len(head), line), highlight=False)
 
@@ -107,18 +119,67 @@ class _Screen:
             self.row(Text(f"{'':{width}}{_MARGIN}and {len(found) - shown:,} more{more}", "dim"))
 
     def reasons(self, notes: Sequence[RuleNote], by_path: bool) -> None:
-        """Print how many rules have each reason, most first; a rule that is alone with its reason is named."""
-        groups: dict[str, list[RuleNote]] = {}
+        """Print how many rules have each reason, most first, with the names of the first ones."""
+        groups: dict[str, list[str]] = {}
         for note in notes:
-            groups.setdefault(note.reason or "no reason is given", []).append(note)
+            groups.setdefault(_common_reason(note), []).append(_name(note, by_path))
         ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-        width = _width(len(group) for _, group in ordered)
-        for reason, group in ordered[:_SHOWN_REASONS]:
-            alone = f"{_name(group[0], by_path)}: " if len(group) == 1 else ""
-            self.prose(f"{_MARGIN}{len(group):>{width},}{_MARGIN}", _plain(alone + reason))
-        if len(ordered) > _SHOWN_REASONS:
-            left = sum(len(group) for _, group in ordered[_SHOWN_REASONS:])
+        self.groups(ordered[:_SHOWN_REASONS], sum(len(names) for _, names in ordered[_SHOWN_REASONS:]))
+
+    def groups(self, found: Sequence[tuple[str, Sequence[str]]], left: int, style: str = "") -> None:
+        """Print reasons after the number of names that share them, with the first names; how many are left out in all."""
+        width = _width(len(names) for _, names in found)
+        for reason, names in found:
+            head = f"{_MARGIN}{len(names):>{width},}{_MARGIN}"
+            if len(names) == 1:
+                self.prose(head, Text.assemble(_plain(names[0], style), ": ", _plain(reason)))
+                continue
+            more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+            self.prose(head, _plain(reason))
+            self.prose(" " * len(head) + _MARGIN, _plain(", ".join(names[:_SHOWN_NAMES]) + more, style or "dim"))
+        if left:
             self.prose(f"{_MARGIN}{'':{width}}{_MARGIN}", Text(f"and {left:,} more: see --coverage", "dim"))
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Return where lines of a text begin, but the first; a word longer than a line goes on after a slash, if it has one."""
+    found: list[int] = []
+    used = 0
+    for match in _WORD.finditer(text):
+        at, word = match.start(), match[1]
+        if used and used + cell_len(word) > width:
+            found.append(at)
+            used = 0
+        while cell_len(word) > width:
+            fits = _fitting(word, width)
+            cut = word.rfind("/", 0, fits) + 1 or fits
+            at, word = at + cut, word[cut:]
+            found.append(at)
+        used += cell_len(word) + len(match[2])
+    return found
+
+
+def _fitting(text: str, width: int) -> int:
+    """Return how many of the first characters fit a width, at least one."""
+    end, used = 0, 0
+    while end < len(text) and (used := used + cell_len(text[end])) <= width:
+        end += 1
+    return max(1, end)
+
+
+def _common_reason(note: RuleNote) -> str:
+    """Return why a rule is in its list, in words that rules share: of copies only the two packs."""
+    copy = _COPY.fullmatch(note.reason)
+    if copy is None:
+        return note.reason or "no reason is given"
+    return f"the same id is in {_pack(copy[1])} too, whose rule is used [R005]"
+
+
+def _pack(path: str) -> str:
+    """Return the pack or folder in which a rule lies."""
+    outer, inside, _ = path.partition("!/")
+    folder, _, name = (outer if inside else path).rpartition("/")
+    return name if inside else folder or name
 
 
 def _width(counts: Iterable[int]) -> int:
@@ -158,6 +219,9 @@ def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
     screen.counts([(_rule(title, level), count) for (title, level), count in rules])
     screen.heading("Hosts")
     screen.counts(_ranked(tally.hosts, "(no host in the event)"))
+    if tally.assets:
+        screen.heading("Assets of the site")
+        screen.counts(_ranked(tally.assets, ""))
     if tally.tactics:
         screen.heading("ATT&CK tactics")
         screen.counts(_tactics(tally.tactics), shown=len(_TACTICS) + _SHOWN)
@@ -185,13 +249,15 @@ def _nothing(coverage: Coverage) -> str:
     """Say that nothing was found, and whether anything could have been."""
     rules = coverage.rules
     able = len(rules.compiled) - len(rules.not_evaluable)
+    checks = sum(check.status == "evaluated" for check in coverage.baseline)
     if not coverage.events:
         return "Nothing was found, and nothing could have been: no event was read."
-    if able <= 0:
+    if able <= 0 and not checks:
         return "Nothing was found, and nothing could have been: no rule could be evaluated on this data."
     where = "" if coverage.complete else " in what was read"
     blind = f", {len(rules.blind):,} of them only in part" if rules.blind else ""
-    could = f"{able:,} of {_number(len(rules.compiled), 'rule')} could see these events{blind}"
+    could = f"{max(0, able):,} of {_number(len(rules.compiled), 'rule')} could see these events{blind}"
+    could += f", and {_number(checks, 'check')} against the site file" if checks else ""
     return f"Nothing was found{where}. {could}."
 
 
@@ -207,17 +273,30 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
     screen.row(Text(f"events  {coverage.events:,}"))
     counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
     screen.row(Text(f"rules   {counted}"))
-    _show_files(screen, "Files read in part", partial)
-    _show_files(screen, "Files skipped", skipped)
+    _show_files(screen, partial)
+    _show_skipped(screen, skipped)
+    _show_unseen(screen, [file for file in read + partial if file.unseen])
     if coverage.logsources:
         screen.heading("Events by logsource")
-        screen.counts(_ranked(coverage.logsources, "(none)"), more=": see --coverage")
-    _show_rules(screen, "Rules unsupported", rules.unsupported, by_path=True)
+        _show_logsources(screen, coverage.logsources)
+    _show_rules(screen, "Rules unsupported", rules.unsupported)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
     if coverage.events:
         _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
+    _show_baseline(screen, coverage)
+
+
+def _show_baseline(screen: _Screen, coverage: Coverage) -> None:
+    """Say which checks against the site file were evaluated; nothing where there is neither one nor a log to check."""
+    if not coverage.site and not any(name.startswith(_NETWORK) for name in coverage.logsources):
+        return
+    evaluated = [check for check in coverage.baseline if check.status == "evaluated"]
+    notes = [RuleNote(check.id, check.title, check.reason) for check in coverage.baseline if check.reason]
+    if coverage.baseline:
+        screen.heading(f"Checks against the site file: {len(evaluated):,} of {len(coverage.baseline):,} evaluated")
+        screen.reasons(notes, by_path=False)
 
 
 def _show_rules(screen: _Screen, title: str, notes: Sequence[RuleNote], by_path: bool = False) -> None:
@@ -228,19 +307,56 @@ def _show_rules(screen: _Screen, title: str, notes: Sequence[RuleNote], by_path:
 
 def _speed(report: Report) -> str:
     size = f"{_size(report.size_bytes)} in {_duration(report.seconds)}"
-    return f"{size}, {_size(report.size_bytes / report.seconds)}/s" if report.seconds >= 1 else size
+    return f"{size}, {_size(report.size_bytes / report.seconds)}/s" if report.seconds >= _RATE_S else size
 
 
-def _show_files(screen: _Screen, title: str, files: Sequence[FileOutcome]) -> None:
+def _show_files(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+    """Name files that were read in part, each with what was lost."""
     if not files:
         return
-    screen.heading(f"{title}: {len(files):,}")
+    screen.heading(f"Files read in part: {len(files):,}")
     for file in files[:_SHOWN]:
-        events = f" ({_number(file.events, 'event')} read)" if file.events else ""
-        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), events))
+        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), f" ({_number(file.events, 'event')} read)"))
         screen.prose(3 * _MARGIN, _plain(file.reason or "no reason is given"))
     if len(files) > _SHOWN:
         screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
+
+
+def _show_skipped(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+    """Name files that were skipped by their reasons, first those that may hold evidence."""
+    if not files:
+        return
+    screen.heading(f"Files skipped: {len(files):,}")
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for file in files:
+        reason = _LINKED.sub("read under another path ", file.reason) or "no reason is given"
+        groups.setdefault((not may_hold_evidence(file), reason), []).append(file.path)
+    ordered = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1])))
+    shown = [(reason, names) for (_, reason), names in ordered[:_SHOWN]]
+    screen.groups(shown, len(files) - sum(len(names) for _, names in shown), "yellow")
+
+
+def _show_unseen(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+    """Name files that were read, and of which no rule sees all events, whatever rules there are."""
+    if not files:
+        return
+    events = sum(file.unseen for file in files)
+    screen.heading(f"Read, but no rule can see it: {_number(len(files), 'file')}, {_number(events, 'event')}")
+    for file in sorted(files, key=lambda file: -file.unseen)[:_SHOWN]:
+        some = "" if file.unseen == file.events else f"{file.unseen:,} of "
+        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), f" ({some}{_number(file.events, 'event')})"))
+    if len(files) > _SHOWN:
+        screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
+    screen.prose(_MARGIN, Text("They fit no log that Tocsin knows: look at them by hand."))
+
+
+def _show_logsources(screen: _Screen, logsources: Mapping[str, int]) -> None:
+    """Count events by logsource; those that no rule can see are never left out."""
+    ordered = dict(sorted(logsources.items(), key=lambda item: (-item[1], item[0])))
+    first = [name for at, name in enumerate(ordered) if at < _SHOWN or name.startswith(_UNSEEN)]
+    rest = [name for name in ordered if name not in first]
+    cells = [(_plain(name) if name else Text("(none)", "dim"), ordered[name]) for name in first + rest]
+    screen.counts(cells, shown=len(first), more=": see --coverage")
 
 
 def _size(size_bytes: float) -> str:
@@ -289,17 +405,19 @@ class ScanProgress:
             self._shown = False
 
     def _parts(self, done: int, events: int, findings: int, seconds: float) -> Iterable[str]:
-        rate = done / seconds if seconds > 0 else 0.0
+        rate = done / seconds if seconds >= _RATE_S else 0.0
         if self._total and done < self._total:
             yield f"{100 * done // self._total:3} %"
             yield f"{_size(done)} of {_size(self._total)}"
         else:
             yield f"{_size(done)} read"
-        yield f"{rate / 1e6:.1f} MB/s"
+        if rate:
+            yield f"{rate / 1e6:.1f} MB/s"
         if rate and done < self._total and seconds >= 1:
             yield f"{_duration((self._total - done) / rate)} left"
         yield _number(findings, "finding")
-        yield f"{events / seconds if seconds > 0 else 0:,.0f} events/s"
+        if seconds >= _RATE_S:
+            yield f"{events / seconds:,.0f} events/s"
 
     def _write(self, line: str) -> None:
         self._console.file.write(f"\r\x1b[K{line}")

@@ -24,6 +24,8 @@ from tocsin.kernels.routes import FIRST_COLUMN, MOST_COLUMNS, MOST_ROUTES, Route
 from tocsin.rules.transforms import made_cell
 from tocsin.rules.view import Alias
 
+_GATES: Final = 4 * MOST_ROUTES
+"""Gates without a route that are remembered."""
 _KINDS: Final = 256
 _ASK: Final = 1
 _ALWAYS_HOT: Final = 2
@@ -102,9 +104,10 @@ class CodedEngine:
         self._gate_names = np.array([reader.gate_names(at) for at in range(len(reader.layouts))], np.int64)
         self._sure = np.zeros(_KINDS, np.uint8)
         self._sure[list(reader.sure_kinds)] = 1
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget what was remembered of values; to be called when `match` has raised, since it was at it."""
         self._codes.forget()
         self._known_keys = 0
         self._known_entries = 1
@@ -113,6 +116,8 @@ class CodedEngine:
         for route in self._routes:
             route.forget()
         self._answers: dict[int, Found] = {}
+        if len(self._route_numbers) > _GATES:
+            self._route_numbers = {key: number for key, number in self._route_numbers.items() if number >= 0}
 
     def warm_up(self) -> None:
         """Load or compile the kernels."""
@@ -134,12 +139,12 @@ class CodedEngine:
                 self._row_routes[first] = BY_SLOW
                 last = first + 1
             else:
-                self._forget()
+                self.forget()
                 fresh = True
             first = last
         self._take_out_suspects(rows, whole)
         if self._codes.full:
-            self._forget()
+            self.forget()
         return whole
 
     def _take_out_suspects(self, rows: int, whole: RowMatches) -> None:
@@ -228,11 +233,11 @@ class CodedEngine:
         if len(sure) < len(names) or unscreened or len(self._routes) >= MOST_ROUTES or len(fields) > MOST_COLUMNS:
             return BY_SLOW
         always = any(program.always for program in programs)
-        base = self._tables.columns
-        number = self._tables.add(sure, always)
         index = {name: at for at, name in enumerate(fields)}
         sources = [[_source(program, name, index) for name in program.fields] for program in programs]
         absent = [[program.cell(at, None).mask for at in range(len(program.fields))] for program in programs]
+        base = self._tables.columns
+        number = self._tables.add(sure, always)
         route = _Route(gate, base, fields, plan.demand.screen, programs, sources, [[] for _ in fields], absent, [], [])
         route.forget()
         self._routes.append(route)

@@ -24,12 +24,14 @@ class Demand:
     `fields` are the columns wanted (`KEYWORDS` and `TIME` may be among them). `screen` are folded needles of which a row
     must hold at least one for any keyword to match; empty when nothing can be said. A source may leave the `KEYWORDS`
     cell of a row absent when its raw text holds none of them. `presence` are the fields of which some rule asks whether
-    they exist: for all others a source may leave null absent.
+    they exist: for all others a source may leave null absent. `texts` are to a raw text that has no escapes what `screen`
+    is to any.
     """
 
     fields: tuple[str, ...]
     screen: tuple[str, ...] = ()
     presence: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

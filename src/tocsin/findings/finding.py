@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class FoundRule(Struct, frozen=True):
@@ -36,11 +36,26 @@ class FoundSource(Struct, frozen=True):
     record: int
 
 
+class FoundAsset(Struct, frozen=True):
+    """What the site file knows of an address or host: `name` is empty where only the zone of an address is known."""
+
+    name: str
+    roles: tuple[str, ...]
+    zone: str
+
+    @property
+    def label(self) -> str:
+        """Return the asset on one line: name, then roles and zone."""
+        rest = ", ".join((*self.roles, *((f"zone {self.zone}",) if self.zone else ())))
+        return f"{self.name} ({rest})".lstrip() if rest else self.name
+
+
 class Finding(Struct, frozen=True):
     """One finding, with the keys of its JSON form in their order.
 
     `time` is RFC 3339 in UTC, empty when unknown; `event` is the event as read; `matched` tells selection -> field -> the
-    event's values that matched; `twin` that the event stood in for another (a Security 4688 for a Sysmon 1).
+    event's values that matched; `twin` that the event stood in for another (a Security 4688 for a Sysmon 1). `assets` has
+    those of the event by the text that names them; the key is left out when no site file was given.
     """
 
     rule: FoundRule
@@ -52,6 +67,7 @@ class Finding(Struct, frozen=True):
     source: FoundSource
     event: Any
     matched: dict[str, dict[str, list[str]]]
+    assets: dict[str, FoundAsset] | UnsetType = UNSET
 
 
-__all__ = ["Finding", "FoundLogsource", "FoundRule", "FoundSource"]
+__all__ = ["Finding", "FoundAsset", "FoundLogsource", "FoundRule", "FoundSource"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
@@ -11,13 +11,27 @@ FileStatus = Literal["read", "partial", "skipped"]
 
 
 class FileOutcome(Struct):
-    """What became of one file: `reason` says what was lost, and where; empty when it was read whole."""
+    """What became of one file.
+
+    `reason` says what was lost, and where, or why no rule can see it; empty when it was read whole. `unseen` counts the
+    events that no rule can see, whatever rules are loaded, since they are of no known log.
+    """
 
     path: str
     format: str
     status: FileStatus
     events: int
     reason: str = ""
+    unseen: int = 0
+
+
+_HARMLESS: Final = ("[F002]", "[F003]", "[F011]", "[F012]")
+"""Codes of files that hold nothing: no known log, empty, read under another path, no regular file."""
+
+
+def may_hold_evidence(file: FileOutcome) -> bool:
+    """Tell whether a skipped file may hold evidence: it could not be opened, is damaged or exceeds a limit."""
+    return not file.reason.endswith(_HARMLESS)
 
 
 class RuleNote(Struct, frozen=True):
@@ -45,10 +59,22 @@ class RuleCoverage(Struct):
     failed: list[RuleNote] = field(default_factory=list)
 
 
-class Coverage(Struct):
-    """What a scan looked at. `complete` is False when it was interrupted; `events` counts every event read.
+class BaselineCheck(Struct, frozen=True):
+    """What became of a check of the baseline: `reason` says why it could not be evaluated, or what is left out."""
 
-    `untimed` counts the findings whose event has no time, so that no range of time leaves them out.
+    id: str
+    title: str
+    status: str
+    reason: str = ""
+
+
+class Coverage(Struct):
+    """What a scan looked at; `events` counts every event read.
+
+    `complete` is False when the scan was `interrupted`, and when a file was read in part, or skipped although it may hold
+    evidence: it could not be opened, is damaged or exceeds a limit. Files of no known format do not count.
+    `untimed` counts the findings whose event has no time, so that no range of time leaves them out; `site` is the name of
+    the site file's site, empty without one, and `baseline` tells of the checks against it.
     """
 
     complete: bool
@@ -57,10 +83,16 @@ class Coverage(Struct):
     logsources: dict[str, int]
     rules: RuleCoverage
     untimed: int = 0
+    site: str = ""
+    baseline: list[BaselineCheck] = field(default_factory=list)
+    interrupted: bool = False
 
 
 class Tally(Struct):
-    """Findings counted for the screen; rules and hosts by name, tactics by their ATT&CK short name."""
+    """Findings counted for the screen; rules and hosts by name, tactics by their ATT&CK short name.
+
+    `assets` are those of the site file that findings name, as lines.
+    """
 
     findings: int = 0
     duplicates: int = 0
@@ -69,6 +101,7 @@ class Tally(Struct):
     hosts: Counter[str] = field(default_factory=Counter)
     tactics: Counter[str] = field(default_factory=Counter)
     untimed: int = 0
+    assets: Counter[str] = field(default_factory=Counter)
 
 
 class Report(Struct):
@@ -80,4 +113,14 @@ class Report(Struct):
     size_bytes: int = 0
 
 
-__all__ = ["Coverage", "FileOutcome", "FileStatus", "Report", "RuleCoverage", "RuleNote", "Tally"]
+__all__ = [
+    "BaselineCheck",
+    "Coverage",
+    "FileOutcome",
+    "FileStatus",
+    "Report",
+    "RuleCoverage",
+    "RuleNote",
+    "Tally",
+    "may_hold_evidence",
+]

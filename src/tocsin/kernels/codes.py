@@ -6,7 +6,6 @@ until `forget`, so that a value that comes again costs one look-up.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -17,13 +16,15 @@ import numpy.typing as npt
 from tocsin.kernels.block import SLOW, Block
 from tocsin.kernels.jit import inlined, kernel
 from tocsin.kernels.routes import RouteArrays
-from tocsin.kernels.simd import hash_bytes, same_bytes
+from tocsin.kernels.simd import hash_bytes, new_seed, product, same_bytes
 
 STORE_BYTES: Final = 16 << 20
 """Bytes of distinct values after which everything is forgotten."""
 ENTRIES: Final = 1 << 17
 """Distinct values after which everything is forgotten; the last ones of a block may exceed both."""
 COMBINATIONS: Final = 1 << 16
+MOST_PROBES: Final = 256
+"""Taken slots of a table after which there is no room for a value, far more than chance puts in a row."""
 _KEYS: Final = 1 << 12
 _ROW_CODES: Final = 1 << 20
 
@@ -79,6 +80,7 @@ class Values(NamedTuple):
 class Keys(NamedTuple):
     """What tells gates. `keys`: layout, code of the channel, code of the event id. `route` is what became of each."""
 
+    seed: Any
     slots: Any
     keys: Any
     route: Any
@@ -115,14 +117,18 @@ class Codes:
         """Make tables that surely have room for one more block when the bounds are not yet reached."""
         most = ENTRIES + len(block.token_table)
         rows = len(block.row_table)
-        seed = np.frombuffer(os.urandom(8), np.uint64).copy()
+        seed = new_seed()
         store = np.zeros(STORE_BYTES + 2 * len(block.data), np.uint8)
         slots = np.zeros(1 << (2 * most - 1).bit_length(), np.int32)
         self._values = Values(
             seed, slots, np.zeros(most, np.uint64), np.zeros((most, 5), np.int32), store, np.zeros(2, np.int64)
         )
         self._keys = Keys(
-            np.zeros(4 * _KEYS, np.int32), np.zeros((_KEYS, 3), np.int32), np.zeros(_KEYS, np.int32), np.zeros(1, np.int64)
+            seed,
+            np.zeros(4 * _KEYS, np.int32),
+            np.zeros((_KEYS, 3), np.int32),
+            np.zeros(_KEYS, np.int32),
+            np.zeros(1, np.int64),
         )
         self._combinations = Combinations(
             seed,
@@ -228,12 +234,14 @@ class Codes:
 @inlined
 def _code(values: Any, data: Any, at: Any, size: Any, column: Any, kind: Any, name: Any) -> Any:
     """Return the code of a value in a column, a new one when it was not met before; -1 when there is no room."""
-    mixed_in = values.seed[0] ^ (np.uint64(column) << np.uint64(40)) ^ (np.uint64(kind) << np.uint64(32)) ^ np.uint64(name)
-    found = hash_bytes(data, at, size, mixed_in)
+    start = (np.uint64(column) << np.uint64(40)) ^ (np.uint64(kind) << np.uint64(32)) ^ np.uint64(name)
+    found = hash_bytes(data, at, size, values.seed, start)
     mask = len(values.slots) - 1
     slot = np.int64(found & np.uint64(mask))
-    while values.slots[slot] > 0:
+    for _ in range(MOST_PROBES):
         entry = np.int64(values.slots[slot])
+        if entry <= 0:
+            return _new_code(values, slot, found, data, at, size, column, kind, name)
         known = values.entries[entry]
         if (
             values.hashes[entry] == found
@@ -245,7 +253,7 @@ def _code(values: Any, data: Any, at: Any, size: Any, column: Any, kind: Any, na
         ):
             return entry
         slot = (slot + 1) & mask
-    return _new_code(values, slot, found, data, at, size, column, kind, name)
+    return np.int64(-1)
 
 
 @inlined
@@ -284,7 +292,8 @@ def _first_token(rows: Any, row: Any) -> Any:
 def _key(keys: Any, layout: Any, channel: Any, event_id: Any) -> Any:
     """Return the number of a key, a new one when it was not met before; -1 when there is no room."""
     mask = len(keys.slots) - 1
-    slot = (channel * 31 + event_id * 17 + layout) & mask
+    which = (np.uint64(channel) << np.uint64(32)) ^ np.uint64(event_id)
+    slot = np.int64(product(which ^ keys.seed[0], np.uint64(layout) ^ keys.seed[1]) & np.uint64(mask))
     while keys.slots[slot] > 0:
         key = np.int64(keys.slots[slot]) - 1
         if keys.keys[key, 0] == layout and keys.keys[key, 1] == channel and keys.keys[key, 2] == event_id:
@@ -385,24 +394,7 @@ def _note_fields(routes: Any, route: Any, flags: Any, codes: Any, at: Any) -> An
 
 
 @inlined
-def _combination(combinations: Any, route: Any, width: Any, codes: Any, at: Any) -> Any:
-    """Return the number of a vector of codes, a new one when it was not met before; -1 when there is no room."""
-    found = combinations.seed[0] ^ np.uint64(route)
-    for k in range(width):
-        found = (found ^ np.uint64(codes[at + k])) * np.uint64(0x9E3779B97F4A7C15)
-        found ^= found >> np.uint64(31)
-    mask = len(combinations.slots) - 1
-    slot = np.int64(found & np.uint64(mask))
-    while combinations.slots[slot] > 0:
-        known = np.int64(combinations.slots[slot])
-        if combinations.hashes[known] == found and combinations.table[known, 0] == route:
-            place = combinations.table[known, 1]
-            same = True
-            for k in range(width):
-                same &= combinations.vectors[place + k] == codes[at + k]
-            if same:
-                return known
-        slot = (slot + 1) & mask
+def _new_combination(combinations: Any, slot: Any, found: Any, route: Any, width: Any, codes: Any, at: Any) -> Any:
     known = combinations.used[0]
     place = combinations.used[1]
     if known >= len(combinations.table) or place + width > len(combinations.vectors):
@@ -416,6 +408,29 @@ def _combination(combinations: Any, route: Any, width: Any, codes: Any, at: Any)
     combinations.used[0] = known + 1
     combinations.used[1] = place + width
     return known
+
+
+@inlined
+def _combination(combinations: Any, route: Any, width: Any, codes: Any, at: Any) -> Any:
+    """Return the number of a vector of codes, a new one when it was not met before; -1 when there is no room."""
+    found = combinations.seed[0] ^ np.uint64(route)
+    for k in range(width):
+        found = product(found ^ np.uint64(codes[at + k]), combinations.seed[1])
+    mask = len(combinations.slots) - 1
+    slot = np.int64(found & np.uint64(mask))
+    for _ in range(MOST_PROBES):
+        known = np.int64(combinations.slots[slot])
+        if known <= 0:
+            return _new_combination(combinations, slot, found, route, width, codes, at)
+        if combinations.hashes[known] == found and combinations.table[known, 0] == route:
+            place = combinations.table[known, 1]
+            same = True
+            for k in range(width):
+                same &= combinations.vectors[place + k] == codes[at + k]
+            if same:
+                return known
+        slot = (slot + 1) & mask
+    return np.int64(-1)
 
 
 @kernel

@@ -14,6 +14,7 @@ from tocsin.kernels.evtx_work import (
     FORM_WORDS,
     KNOWN_TYPE,
     LONGEST_NAME,
+    MOST_PROBES,
     NAMED,
     OPEN,
     RECORDS,
@@ -23,7 +24,7 @@ from tocsin.kernels.evtx_work import (
     TOKEN,
 )
 from tocsin.kernels.jit import CHECKED, inlined, kernel
-from tocsin.kernels.simd import load8
+from tocsin.kernels.simd import load8, product
 
 small = kernel if CHECKED else inlined
 """With checks at every access inlining everything would take minutes to compile."""
@@ -146,12 +147,11 @@ def _write_form(data: Any, base: int, definition: int, work: Any) -> int:
 
 
 @kernel
-def fold(words: Any, count: int) -> Any:
-    """Return the hash of a template's form, which is never negative."""
+def fold(words: Any, count: int, seed: Any) -> Any:
+    """Return the hash of a template's form, which is never negative. `seed`: two secret words."""
     found = np.uint64(count)
     for k in range(count):
-        found = (found ^ words[k]) * np.uint64(0x9E3779B97F4A7C15)
-        found ^= found >> np.uint64(29)
+        found = product(found ^ words[k] ^ seed[0], seed[1])
     return np.int64(found >> np.uint64(1))
 
 
@@ -163,9 +163,11 @@ def find_template(data: Any, base: int, definition: int, templates: Any, work: A
     if count < 0:
         return -1
     mask = len(templates.table) - 1
-    place = fold(work.form, count) & mask
-    while templates.table[place] > 0:
+    place = fold(work.form, count, templates.seed) & mask
+    for _ in range(MOST_PROBES):
         number = templates.table[place] - 1
+        if number < 0:
+            return -2
         if templates.store_size[number] == count:
             at = templates.store_at[number]
             same = 0
@@ -174,7 +176,7 @@ def find_template(data: Any, base: int, definition: int, templates: Any, work: A
             if same == count:
                 return number
         place = (place + 1) & mask
-    return -2
+    return -1
 
 
 __all__ = ["find_template", "fold", "i64", "small", "u16", "u32", "word"]

@@ -25,6 +25,8 @@ BODY: Final = 25
 DEFINITION_HEAD: Final = 24
 MOST_NAMES: Final = 4096
 LONGEST_NAME: Final = 255
+MOST_PROBES: Final = 256
+"""Taken slots of the table of templates after which one is not looked for any further, and slow."""
 
 # What `walk` returns.
 DONE: Final = 0
@@ -120,11 +122,12 @@ LATEST_TIME: Final = 2_500_000_000_000_000_000
 
 
 class Templates(NamedTuple):
-    """What is known of templates; `table` is an open hash table of their numbers, plus one.
+    """What is known of templates; `table` is an open hash table of their numbers, plus one, and `seed` that of its hash.
 
     `store`: their forms, in words; `store_at` and `store_size` count words.
     """
 
+    seed: Words
     table: Small
     store: Words
     store_at: Large

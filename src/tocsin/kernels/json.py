@@ -31,6 +31,7 @@ _OPEN_MOST: Final = 16
 _MOST_CONTAINERS: Final = 64
 _QUOTE, _COMMA, _COLON, _AT_SIGN, _ARRAY, _OBJECT, _OBJECT_END = b'",:@[{}'
 _TELLING: Final = 24
+_TEXT_KEY: Final = np.uint64(int.from_bytes(b'{"#text"', "little"))
 _CONTAINERS: Final = 64
 
 # What a key leads to (bits of `PathTable.key_flags`).
@@ -43,6 +44,8 @@ NOT_NULL: Final = 4
 TELLS_CHANNEL: Final = 8
 TELLS_EVENT_ID: Final = 16
 """A line without a value other than null for a key of each of these two, in its own layout, is slow where there are such."""
+TEXT_ONLY: Final = 32
+"""The line is slow when the value is an array, or an object that holds more than `#text` or is written with spaces."""
 
 # What unknown keys of a container mean (bits of `PathTable.container_flags`).
 STRICT: Final = 1
@@ -57,7 +60,7 @@ class Paths(NamedTuple):
     """Wanted paths as the kernel reads them.
 
     An open hash table of keys; the keys: container, place and size in `text`, name, inner container, flags; the containers:
-    flags, layout, and for the line itself what must be told.
+    flags, layout, for the line itself what must be told, and the bit that notes that a line has it.
     """
 
     slots: Any
@@ -76,14 +79,20 @@ class PathTable:
     keys: list[tuple[int, bytes, int, int, int]] = field(default_factory=list)
     container_flags: list[int] = field(default_factory=lambda: [FIELDS])
     container_layout: list[int] = field(default_factory=lambda: [0])
+    container_bit: list[int] = field(default_factory=lambda: [0])
 
-    def container(self, flags: int, layout: int) -> int:
-        """Make a container and return its number. Raises: ValueError when there are more than the kernel can tell apart."""
-        if len(self.container_flags) >= _CONTAINERS:
+    def container(self, flags: int, layout: int, beside: int = -1) -> int:
+        """Make a container and return its number; a line that holds it and the one `beside` it is slow.
+
+        Raises: ValueError when there are more than the kernel can tell apart.
+        """
+        number = len(self.container_flags)
+        if number >= _CONTAINERS:
             raise ValueError(f"more than {_CONTAINERS} containers")
         self.container_flags.append(flags)
         self.container_layout.append(layout)
-        return len(self.container_flags) - 1
+        self.container_bit.append(number if beside < 0 else self.container_bit[beside])
+        return number
 
     def add(self, container: int, key: str, name: int = -1, inner: int = -1, flags: int = 0) -> None:
         """Add a key; each key of a container once."""
@@ -103,8 +112,9 @@ class PathTable:
                 slot = (slot + 1) & (count - 1)
             slots[slot] = number
             at += len(key)
-        containers = np.zeros((len(self.container_flags), 3), np.int32)
+        containers = np.zeros((len(self.container_flags), 4), np.int32)
         containers[:, 0], containers[:, 1] = self.container_flags, self.container_layout
+        containers[:, 3] = self.container_bit
         containers[0, 2] = np.bitwise_or.reduce(table[:, _FLAGS]) & _TELLING
         return Paths(slots, table, text, containers)
 
@@ -187,6 +197,17 @@ def _read_value(data: Any, start: Any) -> Any:
     return np.int64(start), end - start, kind, end, np.int64(0)
 
 
+@kernel
+def _is_text(data: Any, at: Any) -> Any:
+    """Tell whether a valid value is no array, and no object but one that holds `#text` alone."""
+    if data[at] != _OBJECT:
+        return data[at] != _ARRAY
+    if load8(data, at) != _TEXT_KEY or data[at + 8] != _COLON:
+        return False
+    _, _, _, end, _ = _read_value(data, at + 9)
+    return end >= 0 and data[end] == _OBJECT_END
+
+
 @inlined
 def _is_refused(key_flags: Any, container_flags: Any, known: Any, data: Any, at: Any, size: Any) -> Any:
     """Tell whether a key makes the line slow, whatever its value."""
@@ -231,7 +252,7 @@ def _read_line(data: Any, start: Any, paths: Any, stack: Any, tokens: Any, token
             if in_flags & FIELDS and spaced == 0 and _has_space(data, at, size):
                 spaced = np.int64(1)
             if inner >= 0:  # of a key that comes twice the last value counts, and tokens of an inner one cannot be taken back
-                bit = np.uint64(1) << np.uint64(inner)
+                bit = np.uint64(1) << np.uint64(paths.containers[inner, 3])
                 if met & bit:
                     break
                 met |= bit
@@ -250,6 +271,8 @@ def _read_line(data: Any, start: Any, paths: Any, stack: Any, tokens: Any, token
             at, size, kind, i, escapes = _read_value(data, i)
             wide |= escapes
             if i < 0 or flags & (NOT_NULL if kind == NULL else OBJECT_ONLY) or (name >= 0 and token >= limit):
+                break
+            if flags & TEXT_ONLY and kind == OTHER and not _is_text(data, at):
                 break
             if name >= 0:
                 if kind != NULL and paths.containers[container, 1] == layout:
@@ -324,6 +347,7 @@ __all__ = [
     "STRICT",
     "TELLS_CHANNEL",
     "TELLS_EVENT_ID",
+    "TEXT_ONLY",
     "PathTable",
     "Paths",
     "read_lines",

@@ -5,9 +5,11 @@ With bounds checking on, the same functions read byte by byte through checked in
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
@@ -79,6 +81,16 @@ def _breaks(typing: Any, data: Any, at: Any) -> Any:
 
 
 @intrinsic
+def _surrogates(typing: Any, data: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = _vector(context, builder, signature, args)
+        found = builder.icmp_unsigned("==", builder.and_(vector, _splat(0xF8)), _splat(0xD8))
+        return builder.bitcast(found, ir.IntType(WIDTH))
+
+    return types.uint64(data, types.int64), generate
+
+
+@intrinsic
 def _load8(typing: Any, data: Any, at: Any) -> Any:
     """Return the 8 bytes at a place as a little-endian number."""
 
@@ -135,6 +147,14 @@ def _checked_breaks(data: Any, at: Any) -> Any:
 
 
 @inlined
+def _checked_surrogates(data: Any, at: Any) -> Any:
+    found = np.uint64(0)
+    for k in range(WIDTH):
+        found |= np.uint64(1) << np.uint64(k) if data[at + k] & 0xF8 == 0xD8 else np.uint64(0)
+    return found
+
+
+@inlined
 def _checked_load8(data: Any, at: Any) -> Any:
     found = np.uint64(0)
     for k in range(8):
@@ -158,6 +178,12 @@ def escape_masks(data: Any, at: Any) -> Any:
 def breaks(data: Any, at: Any) -> Any:
     """Return where `WIDTH` bytes are line breaks."""
     return _checked_breaks(data, at) if CHECKED else _breaks(data, at)
+
+
+@inlined
+def surrogates(data: Any, at: Any) -> Any:
+    """Return where `WIDTH` bytes may be the second one of a surrogate in UTF-16."""
+    return _checked_surrogates(data, at) if CHECKED else _surrogates(data, at)
 
 
 @inlined
@@ -186,19 +212,39 @@ def mixed(a: Any, b: Any) -> Any:
     return found ^ (found >> np.uint64(32))
 
 
+@intrinsic
+def product(typing: Any, a: Any, b: Any) -> Any:
+    """Return the high and the low half of the product of two words, folded into one: each bit depends on all of both.
+
+    Whoever knows neither word can choose no two pairs that give the same.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide, word = ir.IntType(2 * WIDTH), ir.IntType(WIDTH)
+        whole = builder.mul(*[builder.zext(arg, wide) for arg in args])
+        high = builder.trunc(builder.lshr(whole, ir.Constant(wide, WIDTH)), word)
+        return builder.xor(high, builder.trunc(whole, word))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+def new_seed() -> npt.NDArray[np.uint64]:
+    """Return two secret words for `hash_bytes`."""
+    return np.frombuffer(os.urandom(16), np.uint64) | np.uint64(1)
+
+
 @inlined
-def hash_bytes(data: Any, at: Any, size: Any, seed: Any) -> Any:
-    """Return a hash of `size` bytes; 8 readable bytes must follow the last one."""
-    found = seed ^ (np.uint64(size) * _MORE)
-    k = 0
-    while k + 8 <= size:
-        found = (found ^ load8(data, at + k)) * _MIX
-        found ^= found >> np.uint64(31)
-        k += 8
-    if k < size:
-        found = (found ^ low_bytes(load8(data, at + k), size - k)) * _MIX
-    found = (found ^ (found >> np.uint64(29))) * _MORE
-    return found ^ (found >> np.uint64(32))
+def hash_bytes(data: Any, at: Any, size: Any, seed: Any, start: Any) -> Any:
+    """Return a hash of a word and of `size` bytes; 8 readable bytes must follow the last one. `seed`: two secret words."""
+    found = np.uint64(start)
+    k = np.int64(0)
+    while size - k > 16:
+        found = product(load8(data, at + k) ^ seed[0], load8(data, at + k + 8) ^ seed[1] ^ found)
+        k += 16
+    low = low_bytes(load8(data, at + k), min(size - k, 8))
+    high = low_bytes(load8(data, at + k + 8), size - k - 8) if size - k > 8 else np.uint64(0)
+    found = product(low ^ seed[0], high ^ seed[1] ^ found)
+    return product(found ^ seed[1], np.uint64(size) ^ seed[0])
 
 
 @inlined
@@ -221,6 +267,9 @@ __all__ = [
     "low_bytes",
     "lowest_bit",
     "mixed",
+    "new_seed",
+    "product",
     "same_bytes",
+    "surrogates",
     "text_masks",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import platform
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 _KEPT: Final = 4
+_MARK: Final = "compiled"
 
 
 @lru_cache(maxsize=1)
@@ -27,8 +29,12 @@ def state() -> str:
     whole = hashlib.sha256(f"{sys.version} {platform.machine()} {_processor()} {version('numba')}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         whole.update(path.read_bytes())
-    checked = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
-    return whole.hexdigest()[:24] + ("-checked" if checked else "")
+    return whole.hexdigest()[:24] + ("-checked" if is_checked() else "")
+
+
+def is_checked() -> bool:
+    """Tell whether kernels check every access, as they do in tests; IndexError is then a fault of theirs."""
+    return os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
 
 
 def _processor() -> str:
@@ -46,14 +52,33 @@ def _root() -> Path:
 def folder() -> Path:
     """Return the folder for this state, which only the user can write: it will hold code, so no one else may put it there.
 
-    Where there is no such place, a temporary folder for this process.
+    Where there is no such place, a temporary folder for this process, which is removed when it ends.
     """
+    return _kept() or _temporary()
+
+
+@lru_cache(maxsize=1)
+def _kept() -> Path | None:
+    """Return the folder in which the kernels of this state stay; None where there is no place that is the user's alone."""
     found = _root() / state()
     with suppress(OSError):
-        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in reversed((found, *found.parents)):  # a mode given with parents is not that of the parents
+            if not path.exists():
+                path.mkdir(mode=0o700, exist_ok=True)
         if all(_is_own(path) for path in (found, found.parent)) and os.access(found, os.W_OK):
             return found
-    return Path(tempfile.mkdtemp(prefix="tocsin-kernels-"))
+    return None
+
+
+def _temporary() -> Path:
+    found, owner = Path(tempfile.mkdtemp(prefix="tocsin-kernels-")), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(found, ignore_errors=True)
+
+    atexit.register(remove)
+    return found
 
 
 def _is_own(path: Path) -> bool:
@@ -61,18 +86,24 @@ def _is_own(path: Path) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+def can_keep() -> bool:
+    """Tell whether compiled kernels stay for the next process."""
+    return _kept() is not None
+
+
 def is_compiled() -> bool:
-    """Tell whether all kernels of this state were compiled before."""
-    return (_root() / state() / "compiled").exists()
+    """Tell whether all kernels of this state were compiled before, and are kept."""
+    found = _kept()
+    return found is not None and (found / _MARK).exists()
 
 
 def mark_compiled() -> None:
     """Note that all kernels of this state are compiled; forget old states. What goes wrong costs time only."""
     with suppress(OSError):
-        (folder() / "compiled").touch()
-        others = sorted(_root().iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in others[_KEPT:]:
+        (folder() / _MARK).touch()
+        others = sorted(folder().parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in others[_KEPT:] if can_keep() else []:
             shutil.rmtree(old, ignore_errors=True)
 
 
-__all__ = ["folder", "is_compiled", "mark_compiled", "state"]
+__all__ = ["can_keep", "folder", "is_checked", "is_compiled", "mark_compiled", "state"]

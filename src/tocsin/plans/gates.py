@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,7 +118,8 @@ def plan_gate(gate: Gate, plans: PlanIndex) -> GatePlan:
     view_plans = tuple(found for found in (_plan_view(gate, view, plans) for view in views(gate)) if found.rules)
     fields = {name for found in view_plans for name in _native_fields(found)}
     presence = frozenset(name for found in view_plans for name in _asked_presence(found))
-    return GatePlan(gate, view_plans, Demand(tuple(sorted(fields)), _screen(view_plans), presence))
+    screen, texts = _screen(view_plans, longest_plain), _screen(view_plans, longest_ascii)
+    return GatePlan(gate, view_plans, Demand(tuple(sorted(fields)), screen, presence, texts))
 
 
 def _plan_view(gate: Gate, view: View, plans: PlanIndex) -> ViewPlan:
@@ -163,19 +164,33 @@ def _known(field: str, gate: Gate) -> str:
     return gate.event_id if field == "EventID" else gate.channel if field == "Channel" else ""
 
 
-def _screen(found: tuple[ViewPlan, ...]) -> tuple[str, ...]:
+def _screen(found: tuple[ViewPlan, ...], longest: Callable[[Atom], str]) -> tuple[str, ...]:
     """Return folded texts of which a raw row must hold one for a keyword to match; empty when nothing can be said."""
-    needles: set[str] = set()
-    for view in found:
-        for rule in view.rules:
-            for atom in atoms_of(rule.expr) if KEYWORDS in rule.fields else ():
-                if atom.field != KEYWORDS:
-                    continue
-                text = longest_plain(atom)
-                if len(text) < _SHORTEST_SCREEN:
-                    return ()
-                needles.add(text)
-    return tuple(sorted(needles))
+    rules = [rule for view in found for rule in view.rules if KEYWORDS in rule.fields]
+    needles = {text for rule in rules for text in _screen_texts(rule.expr, longest)}
+    return () if any(len(text) < _SHORTEST_SCREEN for text in needles) else tuple(sorted(needles))
+
+
+def _screen_texts(expr: Expr, longest: Callable[[Atom], str]) -> set[str]:
+    """Return a text of each keyword; of keywords that must all occur, the longest alone."""
+    if isinstance(expr, Atom):
+        return {longest(expr)} if expr.field == KEYWORDS else set()
+    if isinstance(expr, Not):
+        return _screen_texts(expr.part, longest)
+    if not isinstance(expr, (And, Or)):
+        return set()
+    texts = [_screen_texts(part, longest) for part in expr.parts]
+    if isinstance(expr, And) and all(isinstance(part, Atom) and part.field == KEYWORDS for part in expr.parts):
+        return {max((text for some in texts for text in some), key=lambda text: (len(text), text))}
+    return set().union(*texts)
+
+
+def longest_ascii(atom: Atom) -> str:
+    """Return the longest run of printable ASCII in what a keyword searches, folded; empty when there is none."""
+    if not isinstance(atom.test, Glob):
+        return ""
+    text = longest_literal(atom.test.pattern)
+    return max("".join(char if " " <= char <= "~" else "\0" for char in text).split("\0"), key=len)
 
 
 def longest_plain(atom: Atom) -> str:

@@ -22,6 +22,8 @@ class Witness:
 
 
 _FLAGS: Final = frozenset({"true", "false", "0", "1", "-", "high", "medium", "system"})
+_USUAL: Final = frozenset({"get", "post", "200"})
+"""What nearly every request to a web server is, and how it ends."""
 _FILLER: Final = re.compile(
     r"c:\\|\\?windows\\|system32\\|syswow64\\|\\?users\\|\\?appdata\\|local\\|roaming\\|program(?: files(?: \(x86\))?|data)\\"
     r"|ntdll|kernelbase|kernel32|svchost|microsoft|software\\|hklm\\|currentversion\\|\.exe|\.dll"
@@ -41,6 +43,7 @@ _COMMON: Final = (
 _WIDE_TESTS: Final = 0.3
 _REGEX_SHARE: Final = 0.06
 _NEGATED_SHARE: Final = 0.8
+_USUAL_SHARE: Final = 0.9
 
 
 def find_witness(expr: Expr) -> Witness | None:
@@ -104,7 +107,7 @@ def longest_literal(pattern: Pattern) -> str:
 def _glob_share(pattern: Pattern) -> float:
     text = longest_literal(pattern)
     if all(isinstance(token, str) for token in pattern):
-        return 0.5 if text in _FLAGS else 0.02
+        return _USUAL_SHARE if text in _USUAL else 0.5 if text in _FLAGS else 0.02
     if not text:
         return 1.0
     if any(text in common for common in _COMMON):

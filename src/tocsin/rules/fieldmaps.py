@@ -22,19 +22,20 @@ from tocsin.rules.view import Alias, Tag, View
 _FOLDER: Final = Path(__file__).parent / "maps"
 _SUFFIX: Final = ".yml"
 _WITHOUT_SOURCE: Final = "_without_source"
-_KEYS: Final = frozenset({"product", "open", "fields", "channels"})
+_KEYS: Final = frozenset({"product", "formats", "open", "fields", "channels"})
 _CHANNEL_KEYS: Final = frozenset({"logsources", "fields"})
 _LOGSOURCE_KEYS: Final = frozenset({"category", "service"})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """The views of one product's channels; `others` is that of a channel without an entry, by its name as a service.
+    """The views of one product's channels.
 
-    `open`: any channel is a service, since the product names its logs itself.
+    `formats`: the sources that read its logs. `open`: any channel is a service, since the product names its logs itself.
     """
 
     product: str
+    formats: tuple[str, ...]
     open: bool
     aliases: tuple[Alias, ...]
     channels: Mapping[str, View]
@@ -97,7 +98,10 @@ def parse_map(text: str, label: str) -> FieldMap:
         aliases = (*own, *(alias for alias in shared if alias.field not in named))
         tags = _tags(label, product, str(name), entry.get("logsources"))
         channels[str(name)] = View(tags, aliases)
-    return FieldMap(product, found.get("open") is True, shared, channels)
+    formats = found.get("formats") or []
+    if not isinstance(formats, list) or not all(isinstance(item, str) for item in formats):
+        raise _wrong(label, "formats", "no list of names")
+    return FieldMap(product, tuple(formats), found.get("open") is True, shared, channels)
 
 
 def _tags(label: str, product: str, channel: str, logsources: Any) -> tuple[Tag, ...]:

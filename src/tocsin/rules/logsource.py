@@ -73,7 +73,15 @@ _TWINS: Final[dict[str, View]] = {
     "4657": _twin("registry_set", _REGISTRY_TWIN, "", "OperationType", "%%1904 %%1905"),
 }
 
-ALIASES: Final = (*(alias for view in _TWINS.values() for alias in view.aliases), *_ANTIVIRUS)
+_RPC_FIREWALL: Final = (
+    Alias("EventLog", ("Channel",)),
+    Alias("InterfaceUuid", ("InterfaceUuid", "Data", "param7"), "item_7"),
+    Alias("OpNum", ("OpNum", "Data", "param8"), "item_8"),
+)
+"""The RPC Firewall writes its data without names; `param7` is Winlogbeat's name for the seventh."""
+_RPC_FIREWALL_LOG: Final = "RPCFW"
+
+ALIASES: Final = (*(alias for view in _TWINS.values() for alias in view.aliases), *_ANTIVIRUS, *_RPC_FIREWALL)
 """The aliases of all views."""
 TAG_FIELDS: Final = frozenset(tag.field for view in _TWINS.values() for tag in view.tags if tag.field)
 """The native fields that decide whether an event has a twin."""
@@ -140,6 +148,8 @@ def _windows_views(gate: Gate) -> tuple[View, ...]:
         found.append(_TWINS[gate.event_id])
     if channel == windows.DEFENDER.casefold() and gate.event_id in windows.ANTIVIRUS_IDS:
         found.append(View((Tag("windows", "antivirus", "windefend"),), _ANTIVIRUS, category_only=True))
+    if channel == _RPC_FIREWALL_LOG.casefold():
+        found.append(View((Tag("rpc_firewall", "application"),), _RPC_FIREWALL))
     return tuple(found)
 
 
@@ -194,6 +204,16 @@ def visible_events(logsource: Logsource) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def feeding_products(logsource: Logsource) -> tuple[str, ...]:
+    """Return the products whose events a rule of this logsource can see, sorted; empty when there are none."""
+    if windows.WITHOUT_SOURCE.get((logsource.product, logsource.category)):
+        return ()
+    if fieldmaps.is_open(logsource):
+        return (logsource.product,)
+    found = {gate.product for gate in _known_gates() for view in views(gate) if admits(view, logsource)}
+    return tuple(sorted(found))
+
+
 @lru_cache(maxsize=1)
 def _known_gates() -> tuple[Gate, ...]:
     gates = [Gate("windows", windows.SYSMON, event_id) for event_id in windows.SYSMON_CATEGORIES]
@@ -201,6 +221,7 @@ def _known_gates() -> tuple[Gate, ...]:
     gates += [Gate("windows", windows.SECURITY, event_id) for event_id in _TWINS]
     gates += [Gate("windows", windows.DEFENDER, event_id) for event_id in sorted(windows.ANTIVIRUS_IDS)]
     gates += [Gate("windows", channel, "") for channels in windows.SERVICES.values() for channel in channels]
+    gates.append(Gate("windows", _RPC_FIREWALL_LOG, ""))
     gates += [Gate("linux", windows.SYSMON_LINUX, event_id) for event_id in windows.SYSMON_CATEGORIES]
     gates += [Gate("linux", "auditd", ""), Gate("linux", "auditd", "process"), Gate("linux", "syslog", "")]
     gates += [Gate("linux", "syslog", program) for program in SYSLOG_SERVICES]
@@ -224,6 +245,7 @@ __all__ = [
     "SYSLOG_SERVICES",
     "TAG_FIELDS",
     "admits",
+    "feeding_products",
     "views",
     "visible_events",
     "why_no_source",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tocsin.events import Event
 from tocsin.events.values import elements
-from tocsin.rules.transforms import SAME, made_text
+from tocsin.rules.transforms import ITEMS, SAME, made_value, picked
 from tocsin.rules.view import Alias, View
 
 
@@ -32,8 +32,11 @@ def _made(event: Event, alias: Alias) -> tuple[bool, Any]:
     found = [event.find(name) for name in alias.sources]
     if alias.transform == SAME:
         return next((item for item in found if item[0]), (False, None))
-    text = made_text(alias, tuple(_text(present, value) for present, value in found))
-    return text is not None, text
+    if alias.transform in ITEMS:
+        one = picked(alias, [elements(value) for present, value in found if present])
+        return one is not None, one
+    made = made_value(alias, tuple(_text(present, value) for present, value in found))
+    return made is not None, made
 
 
 def _text(present: bool, value: object) -> str | None:

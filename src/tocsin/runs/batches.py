@@ -18,11 +18,13 @@ from tocsin.events import KEYWORDS, Brief, Event, EventBatch, Gate, batch_of
 from tocsin.events.values import NULL_CELL, scalar_text
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.kernels.block import SLOW, Rows
+from tocsin.kernels.store import is_checked
 from tocsin.plans.explain import matched
 from tocsin.plans.expr import Plan
 from tocsin.rules.logsource import views
 from tocsin.rules.twins import see
 from tocsin.rules.view import View
+from tocsin.runs.site import FOUND_LOGSOURCE, SiteWatch, found_rule
 from tocsin.sources.interface import EVENTS, BlockSource, Decoder, Records
 
 if TYPE_CHECKING:
@@ -60,12 +62,21 @@ class _Pending:
         """Return where a row comes from."""
         return next(origin for end, origin in self.origins if row < end)
 
+    def place(self, row: int) -> tuple[str, int, int]:
+        """Return the path, part and number of a row."""
+        origin = self.origin(row)
+        return origin.label, origin.part, self.numbers[row]
+
 
 @dataclass(slots=True)
 class GateSeen:
-    """What was seen of a gate: its events, and the fields that occurred of those that rules read."""
+    """What was seen of a gate: its events, and the fields that occurred of those that rules read.
+
+    `looks` are second views of events that were counted elsewhere.
+    """
 
     events: int = 0
+    looks: int = 0
     fields: set[str] = field(default_factory=set)
 
 
@@ -82,26 +93,29 @@ class _Coded(NamedTuple):
     origins: list[tuple[int, Origin]]
 
 
-Emit = Callable[[Finding, Origin, str, str], None]
-"""Takes a finding, where it comes from, and the channel and the EventRecordID of its event."""
+Emit = Callable[[Finding, Origin, str, str, str], None]
+"""Takes a finding, where it comes from, the channel and the EventRecordID of its event, and the key of what is new in it."""
 
 
 class Batcher:
     """Gathers records by gate and decoder, and hands each finding to `emit`.
 
-    `failed` counts the events on which a rule could not be decided, by rule number and reason.
+    `failed` counts the events on which a rule could not be decided, by rule number and reason. With a site, findings name its
+    assets, and what is new there is found too.
     """
 
-    def __init__(self, engine: FastEngine, plans: Sequence[Plan], emit: Emit) -> None:
+    def __init__(self, engine: FastEngine, plans: Sequence[Plan], emit: Emit, site: SiteWatch | None = None) -> None:
         self._engine = engine
         self._plans = plans
         self._emit = emit
+        self._site = site
         self._coded: dict[str, _Coded] = {}
         self._pending: dict[tuple[int, Gate], _Pending] = {}
         self._size_bytes = 0
         self.seen: dict[Gate, GateSeen] = {}
         self.failed: Counter[tuple[int, str]] = Counter()
         self.lost: list[tuple[Origin, str]] = []
+        self._unseen: Counter[Origin] = Counter()
         self._rules = [_found_rule(plan) for plan in plans]
         self._logsources = [_found_logsource(plan) for plan in plans]
         self._reasons: dict[tuple[object, ...], dict[str, dict[str, list[str]]]] = {}
@@ -123,9 +137,13 @@ class Batcher:
     def add(self, records: Records, origin: Origin) -> None:
         """Take records; match what is gathered when it is enough."""
         gate = records.gate
+        seen = self._seen(gate)
         if records.counted:
-            self._seen(gate).events += len(records.raws)
+            seen.events += len(records.raws)
+        else:
+            seen.looks += len(records.raws)
         if not views(gate):
+            self._unseen[origin] += len(records.raws) if records.counted else 0
             return
         pending = self._pending.setdefault((id(records.decoder), gate), _Pending(records.decoder, gate))
         pending.raws += records.raws
@@ -152,6 +170,11 @@ class Batcher:
         self.seen, self.failed, self.lost = {}, Counter(), []
         return told
 
+    def tell_unseen(self) -> Counter[Origin]:
+        """Return how many events that no rule can see came from where since the last time; to be called after `flush`."""
+        told, self._unseen = self._unseen, Counter()
+        return told
+
     def flush(self) -> None:
         """Match everything that is gathered."""
         for coded in self._coded.values():
@@ -161,12 +184,13 @@ class Batcher:
     def _flush_pending(self) -> None:
         pending, self._pending, self._size_bytes = self._pending, {}, 0
         for item in pending.values():
-            try:
-                self._match(item)
-            except OutputError:
-                raise
-            except Exception as error:  # noqa: BLE001 - it becomes the outcome of the files that the records came from
-                self._lose(item.origins, item.gate.telemetry, error)
+            for step in (self._match, self._look) if self._site else (self._match,):
+                try:
+                    step(item)
+                except OutputError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - it becomes the outcome of the files that the records came from
+                    self._lose(item.origins, item.gate.telemetry, error)
 
     def _lose(self, origins: list[tuple[int, Origin]], what: str, error: Exception) -> None:
         begin = 0
@@ -188,13 +212,36 @@ class Batcher:
             self.failed[(fault.rule, str(fault.error))] += 1
         self._explain(item, batch, answer)
 
+    def _look(self, item: _Pending) -> None:
+        """Find what is new at the site."""
+        if self._site is None or not self._site.wants(item.gate):
+            return
+        for new in self._site.look(item.decoder, item.gate, item.raws, item.place, self._seen(item.gate).fields):
+            event, origin = _decode(item, new.row), item.origin(new.row)
+            finding = Finding(
+                rule=found_rule(new.check),
+                time=event.time,
+                host=event.host,
+                logsource=FOUND_LOGSOURCE,
+                telemetry=item.gate.telemetry,
+                twin=False,
+                source=FoundSource(origin.label, origin.format, event.record),
+                event=_shown(_brief(event), event),
+                matched=new.why,
+                assets=self._site.assets(event),
+            )
+            self._emit(finding, origin, item.gate.channel, _brief(event).record_id, new.key)
+
     def _match_block(self, coded: _Coded) -> None:
         """Match the rows of a block and clear it; rows that only the slow way can tell go that way, with their origin."""
         block = coded.reader.block
         try:
             answer = coded.engine.match()
             slow = answer.slow
-        except Exception:  # noqa: BLE001 - the slow way tells which rule is at fault, and loses only that one
+        except Exception as error:  # the slow way tells which rule is at fault, and loses only that one
+            if isinstance(error, IndexError) and is_checked():
+                raise
+            coded.engine.forget()
             answer, slow = None, [row for row in range(block.rows) if not block.row_flags[row] & SLOW]
         try:
             for origin, rows in _by_origin(slow, coded.origins):
@@ -214,7 +261,7 @@ class Batcher:
     def _emit_rows(self, coded: _Coded, found: list[RowAnswer]) -> None:
         origins = iter(coded.origins)
         end, origin = next(origins, (0, None))
-        for answer, brief in _with_briefs(coded.reader, found):
+        for answer, brief in _with_briefs(coded.reader, found, whole=self._site is not None):
             while answer[0] >= end:
                 end, origin = next(origins)
             self._emit_row(coded.reader, answer, brief, cast(Origin, origin))
@@ -232,7 +279,7 @@ class Batcher:
                     if (number, rule) in found.decided:
                         found.reasons[number, rule] = reason
                 told = brief or _brief(cast(Event, event))
-                self._emit_match(rule, view.view, gate, told, _shown(told, event), reason, origin)
+                self._emit_match(rule, view.view, gate, told, event, reason, origin)
             for rule, error in faults:
                 self.failed[(rule, str(error))] += 1
 
@@ -245,21 +292,24 @@ class Batcher:
             view = gate_views[match.view]
             reason = self._reason(match.rule, see(event, view))
             told = _brief(event)
-            self._emit_match(match.rule, view, event.gate, told, _shown(told, event), reason, item.origin(row))
+            self._emit_match(match.rule, view, event.gate, told, event, reason, item.origin(row))
 
-    def _emit_match(self, rule: int, view: View, gate: Gate, event: Brief, shown: Any, reason: Reason, origin: Origin) -> None:
+    def _emit_match(
+        self, rule: int, view: View, gate: Gate, told: Brief, event: Event | None, reason: Reason, origin: Origin
+    ) -> None:
         finding = Finding(
             rule=self._rules[rule],
-            time=event.time,
-            host=event.host,
+            time=told.time,
+            host=told.host,
             logsource=self._logsources[rule],
             telemetry=gate.telemetry,
             twin=view.twin,
-            source=FoundSource(origin.label, origin.format, event.record),
-            event=shown,
+            source=FoundSource(origin.label, origin.format, told.record),
+            event=_shown(told, event),
             matched=reason,
+            assets=self._site.assets(event) if self._site and event else msgspec.UNSET,
         )
-        self._emit(finding, origin, gate.channel, event.record_id)
+        self._emit(finding, origin, gate.channel, told.record_id, "")
 
     def _reason(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
         """Return why a rule matched; empty, and told as a failure of the rule, when a test of it is cut off."""
@@ -285,8 +335,14 @@ class Batcher:
         return known
 
 
-def _with_briefs(reader: BlockSource, found: list[RowAnswer]) -> Iterator[tuple[RowAnswer, Brief | None]]:
-    """Yield what was found with what a finding needs of the event, which is made for a few rows at a time."""
+def _with_briefs(reader: BlockSource, found: list[RowAnswer], whole: bool) -> Iterator[tuple[RowAnswer, Brief | None]]:
+    """Yield what was found with what a finding needs of the event, which is made for a few rows at a time.
+
+    With `whole` nothing is made: the whole event is needed, for the assets that it names.
+    """
+    if whole:
+        yield from ((answer, None) for answer in found)
+        return
     for at in range(0, len(found), _EVENTS_AT_ONCE):
         some = found[at : at + _EVENTS_AT_ONCE]
         yield from zip(some, reader.briefs([row for row, _, _ in some]), strict=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from tocsin.events import KEYWORDS, Gate
 from tocsin.findings import Coverage, FileOutcome, RuleCoverage, RuleNote
+from tocsin.findings.report import may_hold_evidence
 from tocsin.plans.expr import (
     And,
     Atom,
@@ -53,7 +54,7 @@ def make_coverage(
     files: list[FileOutcome],
     seen: Mapping[Gate, GateSeen],
     failed: Counter[tuple[int, str]],
-    complete: bool,
+    interrupted: bool,
 ) -> Coverage:
     """Return the coverage of a scan; `failed` numbers the evaluated plans."""
     sights = _sights(seen)
@@ -70,7 +71,21 @@ def make_coverage(
     for (number, reason), count in sorted(failed.items()):
         found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
     events = sum(file.events for file in files)
-    return Coverage(complete, events, files, _logsources(seen), found)
+    complete = not interrupted and is_complete(files)
+    return Coverage(complete, events, files, _logsources(seen), found, interrupted=interrupted)
+
+
+def is_complete(files: Iterable[FileOutcome]) -> bool:
+    """Tell whether no file was read in part, or skipped although it may hold evidence."""
+    return all(file.status == "read" or (file.status == "skipped" and not may_hold_evidence(file)) for file in files)
+
+
+def unseen_reason(file: FileOutcome) -> str:
+    """Say how many events of a file no rule can see."""
+    some = "" if file.unseen == file.events else f"{file.unseen:,} of "
+    if file.events == 1:
+        return "its event fits no known log: no rule can see it"
+    return f"{some}its {file.events:,} events fit no known log: no rule can see them"
 
 
 def _note(plan: Plan, reason: str) -> RuleNote:
@@ -80,7 +95,7 @@ def _note(plan: Plan, reason: str) -> RuleNote:
 def _sights(seen: Mapping[Gate, GateSeen]) -> list[_Sight]:
     sights = []
     for gate, found in sorted(seen.items()):
-        if not found.events and gate.event_id != "process":
+        if not found.events and not found.looks:
             continue
         for view in views(gate):
             sights.append(
@@ -195,4 +210,4 @@ def _blind_branches(plan: Plan, sights: Sequence[_Sight]) -> str:
     return "; ".join(parts)
 
 
-__all__ = ["logsource_name", "make_coverage", "without"]
+__all__ = ["is_complete", "logsource_name", "make_coverage", "unseen_reason", "without"]

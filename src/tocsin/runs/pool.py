@@ -16,8 +16,10 @@ from typing import Final, cast
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
 from tocsin.runs.batches import GateSeen, Origin
+from tocsin.runs.spool import record_bases
 from tocsin.runs.units import Unit
-from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, work
+from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, joined, work
+from tocsin.sources.interface import LostLines
 
 _TICK_S: Final = 0.1
 _REST_S: Final = 0.005
@@ -36,6 +38,9 @@ class Gathered:
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     repeated: set[int] = field(default_factory=set)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
+    unseen: Counter[Origin] = field(default_factory=Counter)
+    size_bytes: int = 0
+    """What was read, of compressed files as expanded."""
 
 
 @dataclass(slots=True)
@@ -87,7 +92,26 @@ class Pool:
         finally:
             for member in self._members.values():
                 member.process.kill()
+        self._place_losses()
+        self.gathered.size_bytes = sum(self._shared.size_bytes)
         return self.gathered
+
+    def _place_losses(self) -> None:
+        """Tell the losses of parts by the lines of their files, now that these are counted."""
+        done = [(unit, self.gathered.done[unit.number]) for unit in self._settings.units if unit.number in self.gathered.done]
+        bases = record_bases({(unit.file, unit.part): found.lines for unit, found in done})
+        together: dict[int, tuple[LostLines, FileOutcome]] = {}
+        for unit, found in done:
+            base = bases[unit.file, unit.part]
+            if found.losses:
+                found.outcomes[0].reason = joined([item for item in found.losses if isinstance(item, str)], base)
+            for item in found.losses:
+                if isinstance(item, LostLines):
+                    known = together.get(unit.file)
+                    here = item.after(base)
+                    together[unit.file] = (known[0].and_later(here) if known else here), found.outcomes[0]
+        for lost, outcome in together.values():
+            outcome.reason = joined([*filter(None, [outcome.reason]), lost])
 
     def _start(self, again: list[Unit]) -> None:
         receiving, sending = self._context.Pipe(duplex=False)
@@ -129,9 +153,11 @@ class Pool:
         for gate, seen in message.seen.items():
             known = self.gathered.seen.setdefault(gate, GateSeen())
             known.events += seen.events
+            known.looks += seen.looks
             known.fields |= seen.fields
         self.gathered.failed += message.failed
         self.gathered.lost += message.lost
+        self.gathered.unseen.update(message.unseen)
 
     def _end(self, member: _Member) -> None:
         del self._members[member.pipe]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from tocsin.engine.executor import FastEngine
 from tocsin.errors import UsageError
-from tocsin.kernels.store import folder, is_compiled, mark_compiled
+from tocsin.kernels.store import can_keep, folder, is_compiled, mark_compiled
 from tocsin.plans.expr import Plan
 from tocsin.plans.gates import native_fields
 from tocsin.sources.interface import BlockSource
@@ -69,9 +69,18 @@ def choose(option: str, size_bytes: int, stdin: bool) -> Readers:
     return Readers(wanted=True, loaded=True)
 
 
+def waits(option: str) -> bool:
+    """Tell whether a scan with this option is going to wait for the compiler."""
+    wanted = (os.environ.get(ENVIRONMENT) or option) if option == "auto" else option
+    return wanted == "fast" and not is_compiled()
+
+
 def compiling(readers: Readers) -> bool:
-    """Start to compile the kernels in the background when they are wanted and missing; tell whether this was done."""
-    if not readers.wanted or readers.loaded:
+    """Start to compile the kernels in the background when they are wanted and missing; tell whether this was done.
+
+    It is not where they cannot be kept: they would be lost with the process.
+    """
+    if not readers.wanted or readers.loaded or not can_keep():
         return False
     subprocess.Popen(  # noqa: S603 - our own interpreter and program
         [sys.executable, "-c", _COMPILE, *filter(None, sys.path)],
@@ -104,4 +113,4 @@ def make_reader(name: str, engine: FastEngine, plans: Sequence[Plan]) -> tuple[B
     return reader, CodedEngine(engine, reader)
 
 
-__all__ = ["CHOICES", "ENVIRONMENT", "Readers", "choose", "compile_kernels", "compiling", "make_reader"]
+__all__ = ["CHOICES", "ENVIRONMENT", "Readers", "choose", "compile_kernels", "compiling", "make_reader", "waits"]

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import FileOutcome, Report, Tally
 from tocsin.plans.expr import Plan
 from tocsin.rules.rule import LEVELS
-from tocsin.runs.coverage import make_coverage
+from tocsin.runs.coverage import is_complete, make_coverage, unseen_reason
 from tocsin.runs.folder import work_folder
+from tocsin.runs.outputs import check_not_read, mark, note_path, writing
 from tocsin.runs.pool import Gathered, Pool
 from tocsin.runs.readers import Readers, choose, compiling
 from tocsin.runs.ruleset import RuleSet
-from tocsin.runs.spool import Entry, merge, record_bases, without_duplicates
+from tocsin.runs.site import MOST_NEW, SiteOptions, baseline_checks
+from tocsin.runs.spool import Entry, first_of_each, merge, record_bases, without_duplicates
 from tocsin.runs.units import Unit, plan_units
 from tocsin.runs.worker import Settings
 from tocsin.sinks.interface import Sink
+from tocsin.sites.site import Site
 from tocsin.sources.containers import Limits
 from tocsin.sources.files import FoundFile, SkippedPath, find_files
 
@@ -39,11 +41,12 @@ _STDIN: Final = 0
 class ScanOptions:
     """What to scan and how. `paths` may hold `-` for standard input; `since` and `until` are RFC 3339 in UTC or empty.
 
-    `reader` is one of `readers.CHOICES`.
+    `reader` is one of `readers.CHOICES`. `outputs` are further files that the caller is going to write.
     """
 
     paths: tuple[str, ...]
     output: Path | None = None
+    outputs: tuple[Path, ...] = ()
     level: str = LEVELS[0]
     since: str = ""
     until: str = ""
@@ -52,6 +55,7 @@ class ScanOptions:
     passwords: tuple[str, ...] = ()
     reader: str = "auto"
     limits: Limits = field(default_factory=Limits)
+    site: Site | None = None
 
 
 Tick = Callable[[int, int, int, int], None]
@@ -66,6 +70,8 @@ class Scan:
         self._pool: Pool | None = None
         self._interrupted = False
         self._compiling = False
+        self._compiled_s = 0.0
+        self.report: Report | None = None
 
     def interrupt(self) -> None:
         """End early; what was found so far is written, marked incomplete."""
@@ -82,7 +88,7 @@ class Scan:
         """Scan and write the findings, sorted, to `out` or to the options' output file.
 
         `tick` is called with bytes done, bytes in all, events and findings. Raises: UsageError for a path that does not
-        exist, OutputError when findings cannot be kept or written.
+        exist, OutputError when findings cannot be kept or written; `report` is there all the same in the latter case.
         """
         begun = time.monotonic()
         files, skipped = self._find()
@@ -100,46 +106,57 @@ class Scan:
                 since=self._options.since,
                 until=self._options.until,
                 stdin=stdin,
+                site=self._site_options(),
             )
             gathered = self._gather(settings, total, tick)
-            tally = Tally()
-            complete = not self._interrupted
-            with _writing(self._options.output, out) as target:
-                self._write(gathered, units, folder, sink, target, tally)
-                sink.end(target, complete)
-            if self._options.output and self._options.output.is_file():
-                _mark(self._options.output, complete)
-        outcomes = skipped + _outcomes(units, gathered, complete)
-        coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, gathered.failed, complete)
+            outcomes = skipped + _outcomes(units, gathered, self._interrupted)
+            complete = not self._interrupted and is_complete(outcomes)
+            tally, more_new = Tally(), [False]
+            entries = self._entries(gathered, folder, tally, more_new)
+            failure = self._write(entries, gathered, units, sink, out, complete)
+        coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, gathered.failed, self._interrupted)
         coverage.untimed = tally.untimed
-        return Report(coverage, tally, time.monotonic() - begun, total)
+        coverage.site = self._options.site.name if self._options.site else ""
+        coverage.baseline = baseline_checks(self._options.site, self._options.level, gathered.seen, more_new[0])
+        self.report = Report(coverage, tally, time.monotonic() - begun - self._compiled_s, gathered.size_bytes)
+        if failure:
+            raise failure
+        return self.report
+
+    def _site_options(self) -> SiteOptions | None:
+        options = self._options
+        return SiteOptions(options.site, options.since, options.until, options.level) if options.site else None
 
     def _choose_readers(self, total: int) -> Readers:
+        begun = time.monotonic()
         readers = choose(self._options.reader, total, "-" in self._options.paths)
+        self._compiled_s = time.monotonic() - begun
         self._compiling = compiling(readers)
         return readers
 
     def _find(self) -> tuple[list[FoundFile], list[FileOutcome]]:
         files: list[FoundFile] = []
         skipped: list[FileOutcome] = []
+        if "" in self._options.paths:
+            raise UsageError("U001", "an empty path was given", hint="'.' is the current folder")
         for path in (Path(path) for path in self._options.paths if path != "-"):
             if path.is_dir() and os.access(path, os.R_OK) and not any(path.iterdir()):
                 skipped.append(FileOutcome(str(path), "", "skipped", 0, "the folder is empty [F003]"))
         for found in find_files([Path(path) for path in self._options.paths if path != "-"]):
             if isinstance(found, SkippedPath):
+                self._keep_apart(found.path, found.label)
                 reason = f"{found.error.message} [{found.error.code}]"
                 skipped.append(FileOutcome(found.label, "", "skipped", 0, reason))
             else:
-                self._keep_apart(found)
+                self._keep_apart(found.path, found.label)
                 files.append(found)
         return files, skipped
 
-    def _keep_apart(self, found: FoundFile) -> None:
-        """Refuse to write findings over evidence."""
+    def _keep_apart(self, path: Path, label: str) -> None:
+        """Refuse to write results over evidence."""
         output = self._options.output
-        if output and output.exists() and output.samefile(found.path):
-            hint = "write the findings to another file, outside of the evidence"
-            raise UsageError("U002", f"{found.label} is evidence and the output at once", hint=hint)
+        outputs = [*self._options.outputs, *((output, note_path(output)) if output else ())]
+        check_not_read(outputs, path, label)
 
     def _plans(self) -> list[Plan]:
         lowest = LEVELS.index(self._options.level)
@@ -159,23 +176,64 @@ class Scan:
             self._pool.stop()
         return self._pool.run(lambda done, events, findings: tick(done, total, events, findings))
 
-    def _write(self, gathered: Gathered, units: Sequence[Unit], folder: Path, sink: Sink, out: BinaryIO, tally: Tally) -> None:
-        parts = {(unit.file, unit.part): _lines(gathered, unit) for unit in units}
-        bases = record_bases(parts)
+    def _write(
+        self,
+        entries: Iterator[Entry],
+        gathered: Gathered,
+        units: Sequence[Unit],
+        sink: Sink,
+        out: BinaryIO | None,
+        complete: bool,
+    ) -> OutputError | None:
+        """Write the findings; when they cannot be written, go through them all the same and return the error."""
+        bases = record_bases({(unit.file, unit.part): _lines(gathered, unit) for unit in units})
+        output = self._options.output
+        try:
+            with writing(output, out) as target:
+                sink.begin(target)
+                for entry in entries:
+                    unit = units[entry.unit]
+                    sink.write(target, entry.line(bases[(unit.file, unit.part)]))
+                sink.end(target, complete)
+            if output:
+                mark(output, self._interrupted)
+        except _SpoolError:
+            raise
+        except OutputError as error:
+            for _ in entries:
+                pass
+            return error
+        return None
+
+    def _entries(self, gathered: Gathered, folder: Path, tally: Tally, more_new: list[bool]) -> Iterator[Entry]:
+        """Yield the findings in order, and add each to the tally."""
         dropped = [0]
         kinds: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         entries: Iterator[Entry] = merge(gathered.runs, folder, frozenset(gathered.repeated))
+        if self._options.site:
+            entries = first_of_each(entries, MOST_NEW, more_new)
         if self._options.dedupe:
             entries = without_duplicates(entries, dropped)
-        sink.begin(out)
-        for entry in entries:
-            unit = units[entry.unit]
-            sink.write(out, entry.line(bases[(unit.file, unit.part)]))
+        while entry := _next(entries, folder):
             tally.untimed += not entry.time
             tally.hosts[entry.host] += 1
+            tally.assets.update(entry.assets)
             kinds[entry.level, entry.title, entry.tags] += 1
+            yield entry
         _sum_up(tally, kinds)
         tally.duplicates = dropped[0]
+
+
+class _SpoolError(OutputError):
+    """Findings that were kept cannot be read again."""
+
+
+def _next(entries: Iterator[Entry], folder: Path) -> Entry | None:
+    """Return the next finding, or None. Raises: _SpoolError."""
+    try:
+        return next(entries, None)
+    except OSError as error:
+        raise _SpoolError("O001", f"findings cannot be read from {folder}: {error}") from error
 
 
 def _lines(gathered: Gathered, unit: Unit) -> int:
@@ -195,29 +253,37 @@ def _sum_up(tally: Tally, kinds: Counter[tuple[str, str, tuple[str, ...]]]) -> N
                 tally.tactics[name] += count
 
 
-def _outcomes(units: Sequence[Unit], gathered: Gathered, complete: bool) -> list[FileOutcome]:
+def _outcomes(units: Sequence[Unit], gathered: Gathered, interrupted: bool) -> list[FileOutcome]:
     """Return one outcome for each stream; the parts of a divided file are joined."""
     found: dict[tuple[int, str], FileOutcome] = {}
     for unit in units:
         done = gathered.done.get(unit.number)
-        reason = "the scan was interrupted before this was read" if not complete else "was not read"
+        reason = "the scan was interrupted before this was read" if interrupted else "was not read"
         outcomes = done.outcomes if done else [FileOutcome(unit.label, "", "skipped", 0, reason)]
         for number, outcome in enumerate(outcomes):
             key = (unit.file, outcome.path if unit.end >= 0 else f"{number} {outcome.path}")
             known = found.get(key)
             found[key] = _join(known, outcome) if known else outcome
+    places: dict[tuple[int, str], list[FileOutcome]] = {}
+    for (file, _), outcome in found.items():
+        places.setdefault((file, outcome.path), []).append(outcome)
     for origin, reason in gathered.lost:
-        file = units[origin.unit].file
-        for (number, _), outcome in found.items():
-            if number == file and outcome.path == origin.label:
-                outcome.status = "partial"
-                outcome.reason = "; ".join(part for part in (outcome.reason, reason) if part)
+        for outcome in places.get((units[origin.unit].file, origin.label), ()):
+            outcome.status = "partial"
+            outcome.reason = "; ".join(part for part in (outcome.reason, reason) if part)
+    for origin, unseen in gathered.unseen.items():
+        for outcome in places.get((units[origin.unit].file, origin.label), ()):
+            outcome.unseen += unseen
+    for outcome in found.values():
+        if outcome.unseen and not outcome.reason:
+            outcome.reason = unseen_reason(outcome)
     return list(found.values())
 
 
 def _join(a: FileOutcome, b: FileOutcome) -> FileOutcome:
     status = a.status if a.status == b.status else "partial"
-    reason = "; ".join(part for part in (a.reason, b.reason) if part)
+    told = a.reason.endswith(b.reason)  # as of parts that were not read before the scan was interrupted
+    reason = a.reason if told else "; ".join(part for part in (a.reason, b.reason) if part)
     return FileOutcome(a.path, a.format or b.format, status, a.events + b.events, reason)
 
 
@@ -230,60 +296,6 @@ def _standard_input(wanted: bool) -> Iterator[int]:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-
-
-@contextmanager
-def _writing(path: Path | None, out: BinaryIO | None) -> Iterator[BinaryIO]:
-    """Give the stream to write to. A file is written aside and renamed, so that it is whole or not there."""
-    if out is not None:
-        yield out
-        out.flush()
-        return
-    if path is None:
-        with Path(os.devnull).open("wb") as nowhere:
-            yield nowhere
-        return
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
-            with path.open("wb") as file:
-                yield file
-            return
-        yield from _replacing(path.resolve())
-    except OSError as error:
-        raise OutputError(
-            "O001", f"{path}: cannot be written: {error.strerror or error}", hint="check folder and free space"
-        ) from error
-
-
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file beside the path, which takes its name when it is whole."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-        try:
-            yield cast(BinaryIO, file.file)
-            file.flush()
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).chmod(0o666 & ~_umask())
-    Path(file.name).replace(path)
-
-
-def _mark(path: Path, complete: bool) -> None:
-    """Put a note beside findings that an interrupted scan left, so that nobody takes them for all; remove an old one."""
-    note = path.with_name(f"{path.name}.incomplete")
-    try:
-        if complete:
-            note.unlink(missing_ok=True)
-        else:
-            note.write_text("the scan was interrupted: these findings are not all\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError("O001", f"{note}: cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 __all__ = ["Scan", "ScanOptions"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from tocsin.findings import Finding, FoundLogsource, FoundRule
 from tocsin.runs.batches import Origin
@@ -45,6 +45,9 @@ class Entry(Struct, frozen=True, array_like=True, order=True):
     host: str
     tags: tuple[str, ...]
     same: tuple[str, str, str, str]
+    assets: tuple[str, ...] = ()
+    new: str = ""
+    """The key of the new thing that a check of the baseline found; empty for the finding of a rule."""
 
     def line(self, base: int) -> bytes:
         """Return the JSON line; `base` is the number of records before this part."""
@@ -56,8 +59,8 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Entry).decode
 
 
-def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> Entry:
-    """Return the entry of a finding in an event of a channel.
+def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str, new: str = "") -> Entry:
+    """Return the entry of a finding in an event of a channel. The line has `assets` only where the finding has them.
 
     `same` is what tells the same record read twice (semantics 26).
     """
@@ -70,7 +73,9 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> 
         b"true" if finding.twin else b"false",
     )
     source = b',"source":{"path":%b,"format":%b,"record":' % (_encoded(finding.source.path), _encode(finding.source.format))
-    tail = b'},"event":%b,"matched":%b}' % (_encode(finding.event), _encode(finding.matched))
+    tail = b'},"event":%b,"matched":%b' % (_encode(finding.event), _encode(finding.matched))
+    assets = finding.assets
+    tail += b"}" if assets is UNSET else b',"assets":%b}' % _encode(assets)
     record_id = record_id or hashlib.blake2b(tail, digest_size=16).hexdigest()
     rule = finding.rule
     return Entry(
@@ -87,6 +92,8 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str) -> 
         host=finding.host,
         tags=rule.tags,
         same=(rule.id or rule.path, finding.host, channel, record_id),
+        assets=tuple(sorted({asset.label for asset in assets.values() if asset.name})) if assets else (),
+        new=new,
     )
 
 
@@ -166,6 +173,24 @@ def merge(runs: Sequence[Path], folder: Path, repeated: frozenset[int] = frozens
         yield entry
 
 
+def first_of_each(entries: Iterable[Entry], most: int, left_out: list[bool]) -> Iterator[Entry]:
+    """Yield the entries, of those that show the same new thing only the first, and of new things no more than `most`.
+
+    `left_out[0]` becomes true when there were more. Cost: remembers 16 bytes of each new thing.
+    """
+    seen: set[bytes] = set()
+    for entry in entries:
+        if entry.new:
+            key = hashlib.blake2b(f"{entry.rule_id}\0{entry.new}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if key in seen:
+                continue
+            if len(seen) >= most:
+                left_out[0] = True
+                continue
+            seen.add(key)
+        yield entry
+
+
 def without_duplicates(entries: Iterable[Entry], dropped: list[int]) -> Iterator[Entry]:
     """Yield one entry for the same record read twice; `dropped[0]` counts the others.
 
@@ -193,4 +218,4 @@ def record_bases(part_records: Mapping[tuple[int, int], int]) -> dict[tuple[int,
     return bases
 
 
-__all__ = ["RUN_BYTES", "Entry", "Spool", "entry_of", "merge", "record_bases", "without_duplicates"]
+__all__ = ["RUN_BYTES", "Entry", "Spool", "entry_of", "first_of_each", "merge", "record_bases", "without_duplicates"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import BinaryIO, Final
 
 from tocsin.errors import SourceError
 from tocsin.sources.files import FoundFile
+from tocsin.sources.interface import Source
 from tocsin.sources.json import JsonSource
 from tocsin.sources.json_text import text_encoding
 
 PART_BYTES: Final = 64 << 20
 """Size of the parts of a large file of JSON lines, in bytes."""
+LINES: Final[Source] = JsonSource()
+"""The source of parts: that of their whole file, whatever a part alone may look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,15 @@ def _ranges(file: FoundFile) -> Iterator[tuple[int, int]]:
 
 def _is_json_lines(file: BinaryIO) -> bool:
     head = file.read(1 << 20)
-    if text_encoding(head) != "utf-8" or not JsonSource().recognise(head):
+    if text_encoding(head) != "utf-8" or not LINES.recognise(head):
         return False
-    return JsonSource.is_lines(head) and b"\n" in head
+    return JsonSource.is_lines(head.removeprefix(codecs.BOM_UTF8)) and b"\n" in head
 
 
 def _line_ranges(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges that begin and end at line breaks."""
-    start = 0
+    """Yield ranges that begin and end at line breaks; the byte order mark is in none."""
+    file.seek(0)
+    start = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
     while start < size:
         end = start + PART_BYTES
         end = _next_line(file, end, size) if end < size else size
@@ -109,4 +114,4 @@ class FileSlice:
         return data
 
 
-__all__ = ["PART_BYTES", "FileSlice", "Unit", "plan_units"]
+__all__ = ["LINES", "PART_BYTES", "FileSlice", "Unit", "plan_units"]

@@ -7,6 +7,7 @@ are named in `Sealed`, so that nothing is lost or told twice when a worker dies.
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 from collections import Counter
@@ -24,13 +25,15 @@ from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
 from tocsin.runs.readers import Readers, make_reader
+from tocsin.runs.site import SiteOptions, SiteWatch
 from tocsin.runs.spool import Spool, entry_of
-from tocsin.runs.units import FileSlice, Unit
+from tocsin.runs.units import LINES, FileSlice, Unit
 from tocsin.sources import recognise
 from tocsin.sources.containers import Limits, open_streams
-from tocsin.sources.interface import BlockSource, Loss, Records, Stream
+from tocsin.sources.interface import BlockSource, Loss, LostLines, Records, Stream
 
 _REASONS: Final = 50
+_LINE: Final = re.compile(r"\Aline (\d+)")
 _TICK_S: Final = 0.1
 
 
@@ -48,15 +51,17 @@ class Settings:
     readers: Readers = field(default_factory=Readers)
     stdin: int = -1
     """A duplicate of standard input's descriptor: a worker's own is closed when it starts."""
+    site: SiteOptions | None = None
 
 
 @dataclass(slots=True)
 class UnitDone:
-    """What became of a unit: an outcome for each stream in it, and the lines of a part."""
+    """What became of a unit: an outcome for each stream in it; of a part its lines, and its losses by lines of its own."""
 
     unit: int
     outcomes: list[FileOutcome]
     lines: int = 0
+    losses: list[str | LostLines] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class Sealed:
     seen: dict[Gate, GateSeen] = field(default_factory=dict)
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
+    unseen: Counter[Origin] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -118,7 +124,8 @@ class Worker:
         """Make the engine; its programs are compiled when their gates come."""
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
         self.engine = FastEngine(self.settings.plans)
-        self.batcher = Batcher(self.engine, self.settings.plans, self._emit)
+        site = self.settings.site
+        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, SiteWatch(site) if site else None)
 
     def run(self) -> None:
         """Work, then seal and finish."""
@@ -136,18 +143,19 @@ class Worker:
         """Tell whether the scan is to end early."""
         return bool(self.shared.stop.value)
 
-    def _emit(self, finding: Finding, origin: Origin, channel: str, record_id: str) -> None:
+    def _emit(self, finding: Finding, origin: Origin, channel: str, record_id: str, new: str) -> None:
         if finding.time and not (
             self.settings.since <= finding.time and (not self.settings.until or finding.time < self.settings.until)
         ):
             return
-        self.spool.add(entry_of(finding, origin, channel, record_id))
+        self.spool.add(entry_of(finding, origin, channel, record_id, new))
         self.shared.findings[self.number] += 1
 
     def _seal(self) -> None:
         self.batcher.flush()
+        unseen = self.batcher.tell_unseen()
         seen, failed, lost = self.batcher.tell()
-        self.send(Sealed(self.spool.write(), True, seen, failed, lost))
+        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen))
 
     def _read_unit(self, unit: Unit) -> UnitDone:
         done = UnitDone(unit.number, [])
@@ -157,6 +165,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - one bad file must not hide the others; it becomes its outcome
             reason = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
+            done.losses.clear()
             done.outcomes.append(FileOutcome(unit.label, "", "skipped", 0, f"failed while it was read: {reason}"))
         return done
 
@@ -164,7 +173,8 @@ class Worker:
         if unit.end >= 0 and unit.path:
             with unit.path.open("rb") as file:
                 part = Stream(cast(BinaryIO, FileSlice(file, unit)), unit.label)
-                done.outcomes.append(self._read_stream(part, unit))
+                part.is_lines = True
+                done.outcomes.append(self._read_stream(part, unit, done.losses))
                 done.lines = part.lines
             return
         stdin = cast(BinaryIO, _Input(self.settings.stdin, self.stopping)) if unit.path is None else None
@@ -174,12 +184,13 @@ class Worker:
                 label = where.path if where else unit.label
                 done.outcomes.append(FileOutcome(label, "", "skipped", 0, _reason(stream.error)))
             else:
-                done.outcomes.append(self._read_stream(stream, unit))
+                done.outcomes.append(self._read_stream(stream, unit, []))
             if self.stopping():
                 break
 
-    def _read_stream(self, stream: Stream, unit: Unit) -> FileOutcome:
-        source = recognise(stream.head)
+    def _read_stream(self, stream: Stream, unit: Unit, reasons: list[str | LostLines]) -> FileOutcome:
+        """Read a stream; note in `reasons` what was lost."""
+        source = LINES if stream.is_lines else recognise(stream.head)
         if source is None:
             kind = "the file is empty [F003]" if not stream.head else "the format is not recognised [F002]"
             if unit.path is None and self.stopping():
@@ -187,25 +198,29 @@ class Worker:
             return FileOutcome(stream.label, "", "skipped", 0, kind)
         outcome = FileOutcome(stream.label, source.name, "read", 0)
         origin = Origin(unit.number, stream.label, source.name, unit.part)
-        reasons: list[str] = []
         told = 0
         try:
             reader = self._fast_reader(source.name)
             for item in reader.read(stream) if reader else source.read(stream):
                 if isinstance(item, Loss):
-                    reasons.append(_reason(item.error))
+                    reasons.append(item if isinstance(item, LostLines) else _reason(item.error))
                 elif isinstance(item, Records):
                     self._take(item, origin, outcome)
                 elif reader:
                     self._take_rows(reader, item, origin, outcome)
-                self.shared.size_bytes[self.number] += stream.position - told
-                told = stream.position
+                told = self._note_position(stream, told)
                 if self.stopping():
                     reasons.append("the scan was interrupted here")
                     break
         except SourceError as error:
             reasons.append(_reason(error))
+        self._note_position(stream, told)
         return _finish(outcome, reasons)
+
+    def _note_position(self, stream: Stream, told: int) -> int:
+        """Add what was read of a stream since the position told last; return its position."""
+        self.shared.size_bytes[self.number] += stream.position - told
+        return stream.position
 
     def _fast_reader(self, name: str) -> BlockSource | None:
         """Return the fast reader of a format, made when it is first wanted; None when there is none, or not yet."""
@@ -258,12 +273,23 @@ def _reason(error: TocsinError) -> str:
     return f"{error.message} [{error.code}]"
 
 
-def _finish(outcome: FileOutcome, reasons: list[str]) -> FileOutcome:
+def _finish(outcome: FileOutcome, reasons: Sequence[str | LostLines]) -> FileOutcome:
     if reasons:
         outcome.status = "partial" if outcome.events else "skipped"
-        more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
-        outcome.reason = "; ".join(reasons[:_REASONS]) + more
+        outcome.reason = joined(reasons)
     return outcome
+
+
+def joined(reasons: Sequence[str | LostLines], lines_before: int = 0) -> str:
+    """Return losses as one text; those of a part by the lines of its file, of which so many lie before the part."""
+    found = [
+        _LINE.sub(lambda line: f"line {int(line[1]) + lines_before}", reason)
+        if isinstance(reason, str)
+        else _reason(reason.after(lines_before).error)
+        for reason in reasons[:_REASONS]
+    ]
+    more = f"; and {len(reasons) - _REASONS} more" if len(reasons) > _REASONS else ""
+    return "; ".join(found) + more
 
 
 def work(settings: Settings, shared: Shared, number: int, pipe: Connection, again: Sequence[Unit]) -> None:
@@ -293,4 +319,4 @@ def _todo(settings: Settings, shared: Shared, again: Sequence[Unit], parent: int
         yield settings.units[at]
 
 
-__all__ = ["Failed", "Finished", "Message", "Sealed", "Settings", "Shared", "UnitDone", "work"]
+__all__ = ["Failed", "Finished", "Message", "Sealed", "Settings", "Shared", "UnitDone", "joined", "work"]

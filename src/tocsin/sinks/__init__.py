@@ -10,4 +10,10 @@ from tocsin.sinks.jsonl import JsonLinesSink
 SINKS: Final[dict[str, type[Sink]]] = {sink.name: sink for sink in (JsonLinesSink, JsonSink, CsvSink)}
 """Every sink by its name; make one instance for each output."""
 
-__all__ = ["SINKS", "CsvSink", "JsonLinesSink", "JsonSink", "Sink"]
+
+def make_sink(name: str, assets: bool = False) -> Sink:
+    """Return a new sink by its name; `assets` tells that findings name the assets of a site file."""
+    return CsvSink(assets) if name == CsvSink.name else SINKS[name]()
+
+
+__all__ = ["SINKS", "CsvSink", "JsonLinesSink", "JsonSink", "Sink", "make_sink"]

@@ -14,7 +14,7 @@ from typing import BinaryIO, ClassVar, Final
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from tocsin.findings import FoundRule, FoundSource
+from tocsin.findings import FoundAsset, FoundRule, FoundSource
 from tocsin.findings.text import safe_json, safe_text
 
 COLUMNS: Final = (
@@ -33,6 +33,8 @@ COLUMNS: Final = (
     "matched",
     "event",
 )
+ASSETS: Final = "assets"
+"""The column that a site file adds."""
 _FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|.*[\"'][=+\-@＝＋－＠]", re.DOTALL)
 _FORMULA_IN_JSON: Final = re.compile(r'(?<=")[=+\-@＝＋－＠]')
 _TACTIC: Final = re.compile(r"attack\.([a-z][a-z_-]+)")
@@ -50,6 +52,7 @@ class _Row(Struct):
     source: FoundSource
     matched: Raw
     event: Raw
+    assets: dict[str, FoundAsset] = {}
 
 
 _DECODER: Final = Decoder(_Row)
@@ -59,14 +62,18 @@ class CsvSink:
     """A row for each finding, in UTF-8, after a row with the names of the columns.
 
     Control characters are written as visible escapes. A cell that a spreadsheet could take for a formula begins with an
-    apostrophe, except in the columns of JSON, where the character itself is escaped and the cell stays valid JSON.
+    apostrophe, except in the columns of JSON, where the character itself is escaped and the cell stays valid JSON. With
+    `assets` there is one more column, the last: the assets of the site file that the event names.
     """
 
     name: ClassVar[str] = "csv"
 
+    def __init__(self, assets: bool = False) -> None:
+        self._assets = assets
+
     def begin(self, out: BinaryIO) -> None:
         """Write the names of the columns."""
-        out.write(_line(COLUMNS))
+        out.write(_line((*COLUMNS, *((ASSETS,) if self._assets else ()))))
 
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
@@ -76,7 +83,10 @@ class CsvSink:
         tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
         techniques = " ".join(name.upper() for name in _tags(_TECHNIQUE, rule.tags))
         places = (source.path, source.format, str(source.record))
-        out.write(_line([*map(_cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]))
+        cells = [*map(_cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]
+        if self._assets:
+            cells.append(_cell("; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())))
+        out.write(_line(cells))
 
     def end(self, out: BinaryIO, complete: bool) -> None:
         """Write nothing: the form has no place for `complete`, which the coverage tells."""
@@ -102,4 +112,4 @@ def _line(cells: Sequence[str]) -> bytes:
     return out.getvalue().encode()
 
 
-__all__ = ["COLUMNS", "CsvSink"]
+__all__ = ["ASSETS", "COLUMNS", "CsvSink"]

@@ -22,7 +22,7 @@ class Sink(Protocol):
         ...
 
     def end(self, out: BinaryIO, complete: bool) -> None:
-        """Write what comes after the last finding; `complete` is False when the scan was interrupted."""
+        """Write what comes after the last finding; `complete` is that of the coverage: no evidence was lost."""
         ...
 
 

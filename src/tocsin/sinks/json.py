@@ -26,7 +26,7 @@ class JsonSink:
         self._before = b",\n"
 
     def end(self, out: BinaryIO, complete: bool) -> None:
-        """Close the list and say whether the scan was complete."""
+        """Close the list and say whether the scan was complete, as the coverage defines it."""
         out.write(b'\n], "complete": ' + (b"true" if complete else b"false") + b"}\n")
 
 

@@ -1,7 +1,8 @@
-"""Tables with a header: exports of Windows events by any tool, and other logs, which no rule sees yet.
+"""Tables with a header: exports of Windows events by any tool, and of other products.
 
 A table is one of Windows events when it has a column for the channel and one for the event id, under any of their
-names; those columns are then also known by Sigma's names. A row is read even when it has too few or too many cells; the
+names; those columns are then also known by Sigma's names. Other tables are told by `csv_tables`, or row by row, when their
+columns are the keys of an audit log; no rule sees the rest. A row is read even when it has too few or too many cells; the
 cells that have no column are the list `_extra`.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, ClassVar, Final
 
@@ -18,9 +19,10 @@ import msgspec
 
 from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
-from tocsin.events.time import normal_time
+from tocsin.sources.csv_tables import CsvTable, known_table, normal_name, plain_names, table_time
 from tocsin.sources.interface import HEAD_BYTES, RECORD_BYTES, Loss, Records, Stream
-from tocsin.sources.json_shapes import event_data
+from tocsin.sources.json_audits import AUDIT_KEYS, audit_shape
+from tocsin.sources.json_shapes import event_data, shaped_event
 from tocsin.sources.text import Line, Losses, Sized, grouped, head_text, read_lines
 from tocsin.sources.windows import add_spaceless, windows_event
 
@@ -46,7 +48,7 @@ _PAYLOAD_SYSTEM: Final = {
 }
 """Columns of EvtxECmd, which has the event's own data in `Payload`, that are not what rules mean by these names."""
 _PAYLOAD: Final = "Payload"
-_TIMES: Final = (*_SYSTEM["TimeCreated"], "timestamp", "time", "datetime", "_time", "date", "creationdate")
+_TIMES: Final = (*_SYSTEM["TimeCreated"], "timestamp", "time", "datetime", "eventdatetime", "_time", "date", "creationdate")
 _HOSTS: Final = (*_SYSTEM["Computer"], "host", "host.name", "_host")
 _EXTRA: Final = "_extra"
 _MOST_DEEP: Final = 64
@@ -54,13 +56,20 @@ _MOST_DEEP: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What the header of a table tells; `system` has the columns of System fields when it has Windows events."""
+    """What the header of a table tells.
+
+    `system` has the columns of System fields when it has Windows events; `known` says whose log it is, when that is known;
+    `names` are plainer names of columns; `audit`: rows may be objects of an audit log.
+    """
 
     delimiter: str
     columns: tuple[str, ...]
     system: Mapping[str, str]
     time: str
     host: str
+    known: CsvTable | None
+    names: Mapping[str, str]
+    audit: bool
 
     @classmethod
     def of(cls, delimiter: str, columns: Sequence[str]) -> Table:
@@ -71,7 +80,10 @@ class Table:
             system = {}
         elif _PAYLOAD in columns:
             system |= {name: column for column, name in _PAYLOAD_SYSTEM.items() if column in columns}
-        return cls(delimiter, tuple(columns), system, _first(known, _TIMES), _first(known, _HOSTS))
+        names = plain_names(columns)
+        audit = not AUDIT_KEYS.isdisjoint(names.get(name, name) for name in columns)
+        time, host = _first(known, _TIMES), _first(known, _HOSTS)
+        return cls(delimiter, tuple(columns), system, time, host, None if system else known_table(columns), names, audit)
 
     def row(self, cells: Sequence[str]) -> dict[str, Any]:
         """Return the cells by column."""
@@ -84,10 +96,29 @@ class Table:
         """Return the event of a row and of the fields inside its cells."""
         if self.system:
             return self._windows_event(row, spread, line)
+        event = self._known_event(row, line) if self.known or self.audit else None
+        if event:
+            return event
         fields = {**spread, **row}
         add_spaceless(fields)
-        time, host = normal_time(row.get(self.time)), row.get(self.host, "")
-        return Event(Gate("", "csv", ""), fields, row, time, host, line)
+        return Event(Gate("", "csv", ""), fields, row, self._time(row), row.get(self.host, ""), line)
+
+    def _known_event(self, row: Mapping[str, Any], line: int) -> Event | None:
+        """Return the event of a row of a product's table; None when the row is none of its events after all."""
+        values = {self.names.get(name, name): _cell_value(cell) for name, cell in row.items()}
+        if self.known is None:
+            event = audit_shape(values, row, line)
+        elif self.known.event:
+            inner = next((value for name, value in values.items() if normal_name(name) == self.known.event), None)
+            event = shaped_event(inner, line) if isinstance(inner, dict) else None
+        else:
+            event = Event(self.known.gate, self.known.fields(values), row, record=line)
+        if event is None:
+            return None
+        return replace(event, original=row, time=event.time or self._time(row), host=event.host or row.get(self.host, ""))
+
+    def _time(self, row: Mapping[str, Any]) -> str:
+        return (self.known.time(row) if self.known else "") or table_time(self.time, row.get(self.time))
 
     def _windows_event(self, row: Mapping[str, Any], spread: Mapping[str, Any], line: int) -> Event:
         system = {name: row[column] for name, column in self.system.items() if column in row}
@@ -98,7 +129,7 @@ class Table:
 
 def _normal_names(columns: Sequence[str]) -> dict[str, str]:
     """Return the columns by their names in lower case without spaces; of two alike the first counts."""
-    return {name.replace(" ", "").lower(): name for name in reversed(columns)}
+    return {normal_name(name): name for name in reversed(columns)}
 
 
 def _first(known: Mapping[str, str], names: Sequence[str]) -> str:
@@ -123,11 +154,19 @@ def _spread(row: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
+    value = _cell_value(text)
+    return value if isinstance(value, dict) else None
+
+
+def _cell_value(cell: Any) -> Any:
+    """Return what a cell holds as JSON, when that is an object or a list of objects; else the cell."""
+    if not isinstance(cell, str) or not cell.startswith(("{", "[{")):
+        return cell
     try:
-        value = msgspec.json.decode(text)
+        value = msgspec.json.decode(cell)
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and _is_shallow(value) else None
+        return cell
+    return value if _is_shallow(value) else cell
 
 
 def _is_shallow(value: object) -> bool:
@@ -267,7 +306,10 @@ def _row_events(table: Table, cells: list[str], feed: _Feed, losses: Losses) -> 
         yield from losses.add("F006", reason, feed.first, feed.last)
     if damaged and table.system:
         yield from losses.add("F006", f"no JSON in the column {_PAYLOAD}", feed.first, feed.last, row[_PAYLOAD])
-    yield Sized(table.event(row, spread, feed.first), feed.size_bytes)
+    event = table.event(row, spread, feed.first)
+    if table.known and table.known.event and not event.gate.product:
+        yield from losses.add("F006", f"no known record in the column {table.known.event}", feed.first, feed.last)
+    yield Sized(event, feed.size_bytes)
 
 
 def _rows(reader: Iterator[list[str]], feed: _Feed, losses: Losses) -> Iterator[list[str] | Loss]:

@@ -27,6 +27,7 @@ CHUNK_BYTES: Final = 65536
 _FILE_MAGIC: Final = b"ElfFile\0"
 _CHUNK_MAGIC: Final = b"ElfChnk\0"
 _RECORD_MAGIC: Final = b"**\0\0"
+_CHUNK_COUNT_AT: Final = 42
 _LAST_ID_AT: Final = 32
 _FREE_AT: Final = 48
 _TABLES_AT: Final = 128
@@ -53,10 +54,12 @@ class EvtxSource:
         """Read a sound file as a whole, any other a few chunks at a time, so that each loss has its place."""
         losses = LossCounter(stream.label)
         sorter = JsonSorter(nested=True)
-        expected = _sound_records(stream.path) if stream.path else 0
+        expected, used = _sound_records(stream.path) if stream.path else (0, 0)
         if stream.path and expected:
             found = yield from _read_sound(stream, stream.path, expected, sorter, losses)
             if found >= expected:
+                yield from told_chunks_lost(stream.head, used, losses)
+                yield from losses.end()
                 return
             skip = found
         else:
@@ -68,23 +71,27 @@ class EvtxSource:
         yield from losses.end()
 
 
-def _sound_records(path: Path) -> int:
-    """Return how many records the chunk headers of a file promise; 0 when one of them is damaged or unusual."""
+def _sound_records(path: Path) -> tuple[int, int]:
+    """Return how many records the chunk headers of a file promise, and how many chunks are used.
+
+    The number of records is 0 when a chunk is damaged or unusual.
+    """
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if os.pread(file.fileno(), 8, 0) != _FILE_MAGIC or (size - HEADER_BYTES) % CHUNK_BYTES:
-                return 0
-            total = 0
+                return 0, 0
+            total = used = 0
             for at in range(HEADER_BYTES, size, CHUNK_BYTES):
                 chunk = os.pread(file.fileno(), CHUNK_BYTES, at)
                 count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_end(chunk) else 0
                 if not count and chunk != _UNUSED:
-                    return 0
+                    return 0, 0
                 total += count
-            return total
+                used += bool(count)
+            return total, used
     except OSError:
-        return 0
+        return 0, 0
 
 
 def _read_sound(
@@ -112,7 +119,7 @@ def _read_sound(
 
 def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, skip: int) -> Iterator[Records | Loss]:
     """Read chunk by chunk; the first `skip` records were read already."""
-    header = stream.read(HEADER_BYTES)
+    told = header = stream.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
         yield Loss(SourceError("F005", f"the file ends inside its header, after {len(header)} bytes"))
         return
@@ -120,7 +127,7 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
         yield from losses.add("F004", "the file header is damaged; its chunks are read all the same")
         header = _FILE_MAGIC + bytes(HEADER_BYTES - 8)
     header = _sound_header(header)
-    number = 0
+    number = used = 0
     for block in stream.blocks(CHUNK_BYTES * _CHUNKS_AT_ONCE):
         sound = []
         for at in range(0, len(block), CHUNK_BYTES):
@@ -128,6 +135,7 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
             fault = chunk_fault(chunk, number)
             if fault:
                 yield from losses.add(*fault)
+            used += chunk != _UNUSED[: len(chunk)]
             if chunk.startswith(_CHUNK_MAGIC):
                 whole = chunk.ljust(CHUNK_BYTES, b"\0")
                 sound.append((number, whole if names_end(whole) else without_names(whole)))
@@ -136,6 +144,17 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
         found = yield from read_chunks(header, sound, losses, covered)
         yield from sorter.sort(found[skip:] + covered, losses)
         skip = max(0, skip - len(found))
+    yield from told_chunks_lost(told, used, losses)
+
+
+def told_chunks_lost(header: bytes, used: int, losses: LossCounter) -> Iterator[Loss]:
+    """Yield a loss when the header of a file tells of more chunks than are used in it.
+
+    The header of a log in use may be older than its chunks, so that fewer are no loss.
+    """
+    told = int.from_bytes(header[_CHUNK_COUNT_AT : _CHUNK_COUNT_AT + 2], "little")
+    if header.startswith(_FILE_MAGIC) and told > used:
+        yield from losses.add("F005", f"the file is cut off or empty in parts: {told - used} of its {told} chunks are missing")
 
 
 def _sound_header(header: bytes) -> bytes:
@@ -294,5 +313,6 @@ __all__ = [
     "names_end",
     "parse",
     "read_chunks",
+    "told_chunks_lost",
     "without_names",
 ]

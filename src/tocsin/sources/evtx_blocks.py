@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 import numpy as np
@@ -22,7 +22,16 @@ from tocsin.kernels import evtx_work as kernels
 from tocsin.kernels.block import PAD_BYTES, SUSPECT, Block, Rows
 from tocsin.kernels.evtx import walk
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
-from tocsin.sources.evtx import CHUNK_BYTES, HEADER_BYTES, EvtxSource, chunk_fault, parse, read_chunks, without_names
+from tocsin.sources.evtx import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    EvtxSource,
+    chunk_fault,
+    parse,
+    read_chunks,
+    told_chunks_lost,
+    without_names,
+)
 from tocsin.sources.evtx_cells import SURE_KINDS, cell
 from tocsin.sources.evtx_records import HEADER, Record, decode
 from tocsin.sources.evtx_screen import Utf16Screen
@@ -141,13 +150,14 @@ class EvtxBlocks:
         if os.preadv(descriptor, [data], HEADER_BYTES) != len(data):
             return False
         losses = LossCounter(stream.label)
-        number = 0
+        number = used = 0
         while number < chunks:
             count = len(data) // CHUNK_BYTES
             self._run(base, count)
             if number == 0 and self._work.state[kernels.ODD_CHUNKS] and kernels.UNSOUND in self._work.chunk_state[:count]:
                 return False
             number += count
+            used += self._used(count)
             stream.position = HEADER_BYTES + number * CHUNK_BYTES
             yield from self._rows(base, count, number - count, losses)
             if number < chunks:
@@ -156,13 +166,14 @@ class EvtxBlocks:
                 if os.preadv(descriptor, [data], HEADER_BYTES + number * CHUNK_BYTES) != len(data):
                     yield from losses.add("F005", f"the file ends before chunk {number}")
                     break
+        yield from told_chunks_lost(stream.head, used, losses)
         yield from losses.end()
         return True
 
     def _read_stream(self, stream: Stream, losses: LossCounter) -> Iterator[Rows | Records | Loss]:
         """Read chunk by chunk, as they come; what is damaged is told, and costs only itself. Raises: SourceError."""
-        stream.read(HEADER_BYTES)
-        number = 0
+        header = stream.read(HEADER_BYTES)
+        number = used = 0
         while True:
             base, room = self._room()
             found = stream.read(room * CHUNK_BYTES)
@@ -175,8 +186,10 @@ class EvtxBlocks:
                 if fault:
                     yield from losses.add(*fault)
             self._run(base, count)
+            used += self._used(count)
             yield from self._rows(base, count, number, losses)
             number += count
+        yield from told_chunks_lost(header, used, losses)
 
     def _room(self) -> tuple[int, int]:
         """Return where the next chunk may lie, and how many chunks there is room for."""
@@ -200,6 +213,10 @@ class EvtxBlocks:
             if not self._tables.add(work.form[: state[kernels.FORM]]):
                 work.chunk_state[state[kernels.CHUNK_NUMBER]] = kernels.SKIP
                 state[kernels.ODD_CHUNKS] += 1
+
+    def _used(self, count: int) -> int:
+        """Return how many of the chunks that the kernel met last are not empty."""
+        return int(np.count_nonzero(self._work.chunk_state[:count] != kernels.UNUSED))
 
     def _rows(self, base: int, count: int, number: int, losses: LossCounter) -> Iterator[Rows | Records | Loss]:
         """Yield what the kernel wrote for the chunks at a place, and what it did not understand."""
@@ -258,16 +275,8 @@ class EvtxBlocks:
         constants = np.append(screen.constants(self._tables.texts), False)  # the last one is that of no nested template
         found: npt.NDArray[np.bool_] = (block.row_flags[:rows] & SUSPECT) != 0
         found |= constants[self._arrays.outer[:rows]] | constants[self._arrays.inner[:rows]]
-        sure, folding = screen.places(self._bytes, *self._stretches(rows))
-        found[self._rows_at(sure)] = True
-        for place, row in zip(folding.tolist(), self._rows_at(folding).tolist(), strict=True):
-            begin = int(block.row_at[row])
-            found[row] = found[row] or screen.holds(self._bytes, begin, begin + int(block.row_size[row]), place)
+        found |= screen.suspects(block.data, *self._stretches(rows), block.row_at[:rows], block.row_size[:rows])
         return found
-
-    def _rows_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the rows whose records places lie in, which all lie in one."""
-        return np.searchsorted(self.block.row_at[: self.block.rows], places, "right") - 1
 
     def _stretches(self, rows: int) -> tuple[list[int], list[int]]:
         """Return where the records begin and end that lie one after another: a chunk is often half empty."""
@@ -310,7 +319,8 @@ class EvtxBlocks:
         yield from self._sorted(self._texts(rows))
 
     def _sorted(self, items: list[Record]) -> Iterator[Records]:
-        for item in self._sorter.sort(items, LossCounter("")):
+        losses = LossCounter("")
+        for item in chain(self._sorter.sort(items, losses), losses.end()):
             if isinstance(item, Loss):
                 raise item.error
             yield item

@@ -19,7 +19,7 @@ for _code in (0x81, 0x8D, 0x8F, 0x90, 0x9D):
 _ANSI[0] = ""
 
 
-def _utf16(raw: bytes) -> str:
+def utf16(raw: bytes) -> str:
     """Return a text; a lone surrogate is dropped, as the library does."""
     try:
         return raw.decode("utf-16-le")
@@ -29,7 +29,7 @@ def _utf16(raw: bytes) -> str:
 
 def _string(raw: bytes) -> str:
     """Return the text up to the first NUL."""
-    return _utf16(raw).partition("\0")[0]
+    return utf16(raw).partition("\0")[0]
 
 
 def _ansi(raw: bytes) -> str:
@@ -83,7 +83,7 @@ def _binary(raw: bytes) -> str:
 
 def _string_array(raw: bytes) -> str:
     """Return one text as itself, several as a list."""
-    items = _utf16(raw).split("\0")[:-1] or [""]
+    items = utf16(raw).split("\0")[:-1] or [""]
     return encode(items if len(items) > 1 else items[0])
 
 
@@ -130,4 +130,4 @@ def cell(kind: int, raw: bytes) -> str:
         raise ValueError(f"no value of type {kind}") from error
 
 
-__all__ = ["SURE_KINDS", "cell"]
+__all__ = ["SURE_KINDS", "cell", "utf16"]

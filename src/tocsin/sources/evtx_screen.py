@@ -10,13 +10,16 @@ import hyperscan
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.kernels.evtx_text import MOST_PLACES, find_surrogates
+from tocsin.sources.evtx_cells import utf16
+from tocsin.sources.hits import find_hits
 from tocsin.sources.screen import FOLDING_TO_ASCII
 
 _FORMATTED: Final = re.compile(r"[0-9a-f+.:txz\-]*|s?-[0-9\-]*")
 """What may stand in the text of a number, a time, an identifier or bytes, folded."""
 _WORDS: Final = ("true", "false", "nan", "inf", "infinity")
 _ASCII: Final = rb"[\x01-\x7f]\x00"
-
+_FEW_DROPPED: Final = 8
 
 Places = npt.NDArray[np.int64]
 
@@ -25,6 +28,7 @@ class Utf16Screen:
     """Finds folded ASCII needles in UTF-16 of any case, wherever it lies. `everywhere`: any row may hold one of them.
 
     A character that folds to ASCII counts as a hit where it touches ASCII or another such character, or folds to a needle.
+    So does half of a surrogate pair between such characters: it is dropped from a text.
     """
 
     def __init__(self, needles: tuple[str, ...]) -> None:
@@ -34,6 +38,9 @@ class Utf16Screen:
         self._constants = np.zeros(0, np.bool_)
         if self.everywhere:
             return
+        self._parts = np.zeros(1 << 16, np.bool_)  # which units of UTF-16 may be a part of a needle
+        parts = {char for needle in needles for char in (*needle, *needle.upper())}
+        self._parts[[ord(char) for char in (*parts, *FOLDING_TO_ASCII)]] = True
         folding = rb"(?:" + rb"|".join(_quote(char) for char in FOLDING_TO_ASCII) + rb")"
         patterns = [_quote(needle) for needle in needles]
         patterns += [folding + _ASCII, _ASCII + folding, folding + folding]
@@ -46,30 +53,38 @@ class Utf16Screen:
             flags=[hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL] * len(patterns),
         )
 
-    def places(self, data: Any, begins: Sequence[int], ends: Sequence[int]) -> tuple[Places, Places]:
-        """Return where hits in some stretches of the data end, at their last byte. Cost: one scan of each.
+    def suspects(
+        self, data: npt.NDArray[np.uint8], begins: Sequence[int], ends: Sequence[int], row_at: Places, row_size: Places
+    ) -> npt.NDArray[np.bool_]:
+        """Return for each row whether its own bytes may hold a needle. `begins`, `ends`: the stretches in which rows lie.
 
-        First those of needles, then those of characters that may make a needle when they are folded: `holds` tells.
+        Cost: two scans of the bytes, and Python for the hits, of which it looks at few in each row.
         """
-        found: tuple[list[int], list[int]] = ([], [])
-        hits: list[tuple[int, int]] = []
-
-        def add(number: int, start: int, stop: int, flags: int, context: Any) -> None:
-            hits.append((number, stop))
-
+        found = np.zeros(len(row_at), np.bool_)
+        doubtful = np.zeros(MOST_PLACES * len(row_at), np.int64)
+        places = doubtful[: find_surrogates(data, row_at, row_size, self._parts, doubtful, found)].tolist()
+        view = memoryview(data)  # type: ignore[arg-type]
         for begin, end in zip(begins, ends, strict=True):
-            self._database.scan(data[begin:end], match_event_handler=add)
-            for number, stop in hits:
-                found[number >= len(self._needles)].append(begin + stop - 1)
-            hits.clear()
-        return np.array(found[0], np.int64), np.array(found[1], np.int64)
+            hits = find_hits(self._database, view, begin, end, row_at)
+            found[_rows(row_at, [place for number, place in hits if number < len(self._needles)])] = True
+            places += [place for number, place in hits if number >= len(self._needles)]
+        for place, row in zip(places, _rows(row_at, places).tolist(), strict=True):
+            at = int(row_at[row])
+            found[row] = found[row] or self._holds(view, at, at + int(row_size[row]), place)
+        return found
 
-    def holds(self, data: Any, begin: int, end: int, place: int) -> bool:
-        """Tell whether a needle lies around the last byte of such a character, between two places of the data."""
-        reach = 2 * self._longest
+    def _holds(self, data: Any, begin: int, end: int, place: int) -> bool:
+        """Tell whether a needle may lie around the last byte of a character, between two places of the data.
+
+        The character is one that folds to ASCII, or half of a surrogate pair: when there are many of these it may.
+        """
+        reach = 2 * (self._longest + _FEW_DROPPED)
         first = max(begin + (place + 1 - begin) % 2, place + 1 - reach)
-        text = bytes(data[first : min(end, place + 1 + reach)]).decode("utf-16-le", "replace").casefold()
-        return any(needle in text for needle in self._needles)
+        raw = bytes(data[first : min(end, place + 1 + reach)])
+        text = utf16(raw[: len(raw) & -2])
+        dropped = len(raw) // 2 - len(text.encode("utf-16-le")) // 2
+        folded = text.casefold()
+        return dropped > _FEW_DROPPED or any(needle in folded for needle in self._needles)
 
     def constants(self, texts: list[str]) -> npt.NDArray[np.bool_]:
         """Return for each template whether its folded constants hold a needle."""
@@ -78,6 +93,11 @@ class Utf16Screen:
             found = [any(needle in text for needle in self._needles) for text in texts[known:]]
             self._constants = np.append(self._constants, np.array(found, np.bool_))
         return self._constants
+
+
+def _rows(row_at: Places, places: list[int]) -> Places:
+    """Return the rows in which places lie."""
+    return np.searchsorted(row_at, np.array(places, np.int64), "right") - 1
 
 
 def _anywhere(needle: str) -> bool:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tocsin.kernels import evtx_work as kernels
 from tocsin.kernels.evtx_forms import fold
+from tocsin.kernels.simd import new_seed
 from tocsin.sources.evtx_templates import Names, Template, understand
 
 CONSTANT_BYTES: Final = 4 * kernels.CHUNK
@@ -43,6 +44,7 @@ class TemplateTables:
         self._constant_count = 0
         self.texts: list[str] = []
         self.arrays = kernels.Templates(
+            seed=new_seed(),
             table=np.zeros(1024, np.int32),
             store=np.zeros(1 << 13, np.uint64),
             store_at=np.zeros(256, np.int64),
@@ -111,7 +113,7 @@ class TemplateTables:
         arrays: dict[str, Any] = {
             name: _longer(array, sizes.get(name, self._count + 1))
             for name, array in self.arrays._asdict().items()
-            if name != "table"
+            if name not in ("seed", "table")
         }
         self.arrays = self.arrays._replace(**arrays)
 
@@ -126,7 +128,7 @@ class TemplateTables:
 
     def _insert(self, number: int, form: Form) -> None:
         table = self.arrays.table
-        place = fold(form, len(form)) & (len(table) - 1)
+        place = fold(form, len(form), self.arrays.seed) & (len(table) - 1)
         while table[place]:
             place = (place + 1) & (len(table) - 1)
         table[place] = number + 1

@@ -26,6 +26,7 @@ class FoundFile:
 class SkippedPath:
     """A path that is not read, and why."""
 
+    path: Path
     label: str
     error: SourceError
 
@@ -33,8 +34,9 @@ class SkippedPath:
 def find_files(paths: Sequence[Path]) -> Iterator[FoundFile | SkippedPath]:
     """Yield every regular file at or under the paths, and every path that cannot be read.
 
-    Rows: in the order of `paths`, inside a folder by name. Symbolic links are followed; a file or folder that is
-    reached again is skipped. Raises: UsageError when a path does not exist, before the first is read.
+    Rows: in the order of `paths`, inside a folder by name; links in folders come last, so that what is reached twice has
+    its own name. Symbolic links are followed; a file or folder that is reached again is skipped. Raises: UsageError when a
+    path does not exist, before the first is read.
     """
     for path in paths:
         _require(path)
@@ -63,17 +65,23 @@ class _Walk:
     def __init__(self) -> None:
         self._files: dict[_Identity, str] = {}
         self._folders: dict[_Identity, str] = {}
-        self._stack: list[tuple[_Identity, Iterator[Path]]] = []
+        self._stack: list[Iterator[Path]] = []
+        self._links: list[Path] = []
 
     def run(self, paths: Sequence[Path]) -> Iterator[FoundFile | SkippedPath]:
         for path in paths:
-            yield from self._visit(path)
-            while self._stack:
-                inner = next(self._stack[-1][1], None)
-                if inner is None:
-                    self._stack.pop()
-                else:
-                    yield from self._visit(inner)
+            yield from self._walk(path)
+        for path in self._links:  # it grows while it is read
+            yield from self._walk(path)
+
+    def _walk(self, path: Path) -> Iterator[FoundFile | SkippedPath]:
+        yield from self._visit(path)
+        while self._stack:
+            inner = next(self._stack[-1], None)
+            if inner is None:
+                self._stack.pop()
+            else:
+                yield from self._visit(inner)
 
     def _visit(self, path: Path) -> Iterator[FoundFile | SkippedPath]:
         try:
@@ -89,18 +97,20 @@ class _Walk:
         except OSError as reason:
             error = _error("F001", f"cannot be opened: {reason.strerror or reason}", path)
         if error is not None:
-            yield SkippedPath(_label(path), error)
+            yield SkippedPath(path, _label(path), error)
 
     def _enter(self, path: Path, found: os.stat_result) -> SourceError | None:
         identity = (found.st_dev, found.st_ino)
-        if found.st_ino and any(identity == ancestor for ancestor, _ in self._stack):
-            return _error("F011", f"leads back into its own folder {self._folders[identity]!r}", path)
-        if found.st_ino and identity in self._folders:
-            return _error("F011", f"is the same folder as {self._folders[identity]!r}, which was read", path)
+        known = self._folders.get(identity) if found.st_ino else None
+        if known is not None and known in map(_label, path.parents):
+            return _error("F011", f"leads back into its own folder {known!r}", path)
+        if known is not None:
+            return _error("F011", f"is the same folder as {known!r}, which was read", path)
         with os.scandir(path) as entries:
-            inner = sorted(entry.name for entry in entries)
+            inner = sorted((entry.name, entry.is_symlink()) for entry in entries)
         self._folders[identity] = _label(path)
-        self._stack.append((identity, iter([path / name for name in inner])))
+        self._stack.append(iter([path / name for name, is_link in inner if not is_link]))
+        self._links += [path / name for name, is_link in inner if is_link]
         return None
 
     def _check_file(self, path: Path, found: os.stat_result) -> SourceError | None:

@@ -20,6 +20,7 @@ from tocsin.kernels.block import BlockReader, Rows
 
 HEAD_BYTES = 65536
 """How much of a stream a source may see before it recognises the format, in bytes."""
+_NAMED_LINES: Final = 5
 _LOG_MAGIC: Final = b"ElfFile\0"
 _LOG_HEAD_BYTES: Final = 4104
 """A Windows log is told by its header and the magic of its first chunk; there may be very many small ones."""
@@ -62,13 +63,42 @@ class Loss:
     error: SourceError
 
 
+@dataclass(frozen=True, slots=True)
+class LostLines(Loss):
+    """Lines that are not of a file's format: the first of them, how many they are, and the fault of the first."""
+
+    what: str
+    count: int
+    lines: tuple[int, ...]
+    fault: str
+
+    def after(self, lines: int) -> LostLines:
+        """Return the same loss, so many lines later."""
+        return lost_lines(self.what, self.count, tuple(line + lines for line in self.lines), self.fault)
+
+    def and_later(self, other: LostLines) -> LostLines:
+        """Return this loss and that of lines after it as one."""
+        return lost_lines(self.what, self.count + other.count, self.lines + other.lines, self.fault)
+
+
+def lost_lines(what: str, count: int, lines: Sequence[int], fault: str) -> LostLines:
+    """Return the loss of lines that are not `what`."""
+    first = tuple(lines[:_NAMED_LINES])
+    if count == 1:
+        message = f"line {first[0]}: not {what}: {fault}"
+    else:
+        named = ", ".join(map(str, first)) + (", ..." if count > len(first) else "")
+        message = f"{count} lines are not {what}: {named}; the first, line {first[0]}: {fault}"
+    return LostLines(SourceError("F006", message), what, count, first, fault)
+
+
 class Stream:
     """A readable stream with its first bytes already known. `read(-1)` is never needed; `label` names it in messages.
 
     `path` is a file from which it comes, perhaps compressed, for a library that wants to open files itself. An error in
     the middle is raised after all bytes before it were returned. `modified` is when the file or archive member was last
     changed, in seconds since the epoch, 0 when that is not known. `position` counts the bytes that were read, `lines` the
-    lines when it was read as lines.
+    lines when it was read as lines. `is_lines`: it is known to be lines in UTF-8, of the format that its whole file has.
     """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
@@ -79,13 +109,14 @@ class Stream:
         self.modified = 0.0
         self.position = 0
         self.lines = 0
+        self.is_lines = False
         self.head = self._read_full(_LOG_HEAD_BYTES)
         if len(self.head) == _LOG_HEAD_BYTES and not self.head.startswith(_LOG_MAGIC):
             self.head += self._read_full(HEAD_BYTES - _LOG_HEAD_BYTES, kept=True)
         self._waiting = self.head
 
     def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes, fewer only at the end."""
+        """Return exactly `size` bytes, fewer only at the end or before an error. Raises: SourceError, as `readinto` does."""
         if self._waiting:
             data, self._waiting = self._waiting[:size], self._waiting[size:]
             if len(data) < size:
@@ -96,7 +127,10 @@ class Stream:
         return data
 
     def readinto(self, target: memoryview) -> int:
-        """Fill the target, less only at the end; return the number of bytes. Saves a copy where the file can do the same."""
+        """Fill the target, less only at the end or before an error; return the number of bytes, 0 only at the end.
+
+        Saves a copy where the file can do the same. Raises: SourceError when it comes before any byte.
+        """
         fill = getattr(self._file, "readinto", None)
         if self._waiting or fill is None:
             data = self.read(len(target))
@@ -109,9 +143,9 @@ class Stream:
             while filled < len(target) and (size := fill(target[filled:])):
                 filled += size
         except SourceError as error:
+            self._error = error
             if not filled:
                 raise
-            self._error = error
         self.position += filled
         return filled
 
@@ -230,8 +264,10 @@ __all__ = [
     "Decoder",
     "EventDecoder",
     "Loss",
+    "LostLines",
     "Records",
     "Source",
     "Stream",
     "group_events",
+    "lost_lines",
 ]

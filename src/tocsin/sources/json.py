@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -14,10 +14,13 @@ from tocsin.events import Event, Gate
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.interface import Loss, Records, Stream, group_events
 from tocsin.sources.json_events import UNKNOWN, is_unknown, json_events
-from tocsin.sources.json_layouts import EVTX, FLAT, NESTED, Raw, WindowsDecoder
-from tocsin.sources.json_shapes import PLAIN
+from tocsin.sources.json_layouts import EVE, EVTX, FLAT, NESTED, ZEEK_ROWS, LayoutDecoder, Never, Raw
+from tocsin.sources.json_network import EVE_KEYS, NAMES, ZEEK_KEYS, surely_time
+from tocsin.sources.json_shapes import BEFORE_NETWORK, PLAIN, WRAPPERS
 from tocsin.sources.json_text import (
+    BLOCK_BYTES,
     LossCounter,
+    fault_of,
     line_blocks,
     load_object,
     object_texts,
@@ -32,10 +35,6 @@ _GROUP: Final = 4000
 _JOURNAL: Final = "__REALTIME_TIMESTAMP"
 
 
-_Never = Literal["\0no value has this text"]
-"""The type of a key that must not be there: any value of it makes the probe fail, which leads to the slow reader."""
-
-
 class _Id(msgspec.Struct, gc=False, rename={"text": "#text", "attributes": "#attributes"}, forbid_unknown_fields=True):
     text: int | str
     attributes: msgspec.Raw = msgspec.Raw()
@@ -47,8 +46,8 @@ class _Text(msgspec.Struct, gc=False, rename={"text": "#text"}, forbid_unknown_f
     text: Any
 
 
-_Key = tuple[str, int | str, bool]
-"""Channel, event id, and whether the record has the shape of `Event`."""
+_Key = tuple[str, int | str, bool | None]
+"""Channel, event id, and whether the record has the shape of `Event`; of network sensors product, channel and None."""
 
 
 class _System(msgspec.Struct, gc=False):
@@ -57,16 +56,16 @@ class _System(msgspec.Struct, gc=False):
 
 
 class _Data(msgspec.Struct, gc=False):
-    Channel: _Never = ""  # type: ignore[assignment]
-    EventID: _Never = ""  # type: ignore[assignment]
+    Channel: Never = ""  # type: ignore[assignment]
+    EventID: Never = ""  # type: ignore[assignment]
     Data: str | _Text | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
     System: _System
     EventData: _Data | None = None
-    UserData: _Never = ""  # type: ignore[assignment]
-    ProcessingErrorData: _Never = ""  # type: ignore[assignment]
+    UserData: Never = ""  # type: ignore[assignment]
+    ProcessingErrorData: Never = ""  # type: ignore[assignment]
 
 
 class _NestedProbe(msgspec.Struct, gc=False):
@@ -84,7 +83,8 @@ _Probe: Any = msgspec.defstruct(
         ("Channel", str | None, None),
         ("EventID", int | str | None, None),
         ("Event", _Event | None, None),
-        *((f"foreign{at}", _Never, "") for at in range(len(FOREIGN))),
+        *((key, msgspec.Raw, msgspec.Raw()) for key in sorted(EVE_KEYS | ZEEK_KEYS)),
+        *((f"foreign{at}", Never, "") for at in range(len(FOREIGN))),
     ],
     rename={f"foreign{at}": key for at, key in enumerate(FOREIGN)},
     gc=False,
@@ -92,11 +92,30 @@ _Probe: Any = msgspec.defstruct(
 """What tells the shape and the gate of a record; another shape's own key sends it to the slow reader."""
 
 
+_NOT_NETWORK: Final = sorted(BEFORE_NETWORK | WRAPPERS)
+_NetworkProbe: Any = msgspec.defstruct(
+    "_NetworkProbe",
+    [
+        ("event_type", str | None, None),
+        ("timestamp", str | None, None),
+        ("flow_id", int | None, None),
+        ("src_ip", str | None, None),
+        ("ts", float | str | None, None),
+        *((f"name{at}", str | None, None) for at in range(len(NAMES))),
+        *((f"foreign{at}", Never, "") for at in range(len(_NOT_NETWORK))),
+    ],
+    rename={f"name{at}": key for at, key in enumerate(NAMES)} | {f"foreign{at}": key for at, key in enumerate(_NOT_NETWORK)},
+    gc=False,
+)
+"""What tells the gate of a record of a network sensor; any key of another shape sends it to the others."""
+_network_probe: Final = msgspec.json.Decoder(_NetworkProbe).decode
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
     """Where records of one gate and shape are collected in a block."""
 
-    decoder: WindowsDecoder
+    decoder: LayoutDecoder
     gate: Gate
     check_keys: bool
     raws: list[Raw]
@@ -128,6 +147,7 @@ class JsonSorter:
 
     def __init__(self, nested: bool = False) -> None:
         self._nested = nested
+        self._network_first = False
         self._decoder = EVTX if nested else NESTED
         self._probe = msgspec.json.Decoder(_NestedProbe if nested else _Probe).decode
 
@@ -137,13 +157,19 @@ class JsonSorter:
         slow = _Slow()
         probe_of = self._probe
         for number, raw in items:
-            try:
-                probe = probe_of(raw)
-                event = probe.Event
-                key = (probe.Channel, probe.EventID, False) if event is None else _nested_key(event)
-                route = routes.get(key) or _add_route(routes, key, self._decoder)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                route = None
+            route = _network_route(raw, routes) if self._network_first else None
+            if route is None:
+                try:
+                    probe = probe_of(raw)
+                    event = probe.Event
+                    key = (probe.Channel, probe.EventID, False) if event is None else _nested_key(event)
+                    route = routes.get(key) or _add_route(routes, key, self._decoder)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    route = None
+                else:
+                    if route is None and not self._nested and (probe.event_type or probe.ts):
+                        route = _network_route(raw, routes)
+                self._network_first = route is not None and route.decoder in (EVE, ZEEK_ROWS)
             if route is None or (route.check_keys and _has_spaced_key(raw, route.decoder is not FLAT)):
                 yield from self._slowly(raw, number, slow, losses)
             else:
@@ -163,7 +189,7 @@ class JsonSorter:
         except ValueError as error:
             found = [(part, load_object(part)) for part in self._concatenated(text)]
             if not found:
-                yield from losses.add("F006", f"line {number}: not valid JSON: {error}")
+                losses.add_line(number, fault_of(error))
         for part, item in found:
             if is_unknown(item):
                 into.unknown.append((part, number))
@@ -192,13 +218,39 @@ def _nested_key(event: _Event) -> _Key:
     return event.System.Channel, event_id.text if isinstance(event_id, _Id) else event_id, True
 
 
-def _add_route(routes: dict[_Key, _Route], key: _Key, nested_decoder: WindowsDecoder) -> _Route | None:
+def _add_route(routes: dict[_Key, _Route], key: _Key, nested_decoder: LayoutDecoder) -> _Route | None:
     channel, event_id, nested = key
     if channel is None or event_id is None:
         return None
     gate = Gate("linux" if channel == SYSMON_LINUX else "windows", channel, str(event_id))
     route = routes[key] = _Route(nested_decoder if nested else FLAT, gate, channel not in SPACELESS, [], [])
     return route
+
+
+def _network_route(raw: Raw, routes: dict[_Key, _Route]) -> _Route | None:
+    """Return the route of a record of a network sensor; None for any other, and when only the slow reader can tell."""
+    try:
+        probe = _network_probe(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    product, name, decoder, time = "suricata", probe.event_type, EVE, probe.timestamp
+    if name is None:
+        product, name, decoder, time = "zeek", probe.name0 or probe.name1 or probe.name2, ZEEK_ROWS, probe.ts
+    elif probe.flow_id is None and probe.src_ip is None:
+        return None
+    if not name or not surely_time(time):
+        return None
+    key = (product, name, None)
+    if key not in routes:
+        routes[key] = _Route(decoder, Gate(product, name, ""), False, [], [])
+    return routes[key]
+
+
+def all_network(head: bytes) -> bool:
+    """Tell whether all whole lines are records of network sensors, of which the fast reader of Windows events knows nothing."""
+    routes: dict[_Key, _Route] = {}
+    lines = [line for line in head.split(b"\n")[:-1] if line.strip()]
+    return bool(lines) and all(_network_route(line, routes) for line in lines)
 
 
 def _has_spaced_key(raw: Raw, nested: bool) -> bool:
@@ -238,21 +290,15 @@ class JsonSource:
         """Read records line by line; over line breaks when the first line is no whole object."""
         losses = LossCounter(stream.label)
         sorter = JsonSorter()
+        if stream.is_lines:
+            yield from _read_lines(stream, stream.blocks(BLOCK_BYTES), sorter, losses)
+            return
         blocks = utf8_blocks(stream)
         first = next(blocks, b"")
         if self.is_lines(first):
             yield from _read_lines(stream, _put_back(first, blocks), sorter, losses)
-            return
-        group: list[tuple[int, Raw]] = []
-        for item in object_texts(_put_back(first, blocks), losses):
-            if isinstance(item, Loss):
-                yield item
-                continue
-            group.append(item)
-            if len(group) >= _GROUP:
-                yield from sorter.sort(group, losses)
-                group = []
-        yield from sorter.sort(group, losses)
+        else:
+            yield from _read_objects(_put_back(first, blocks), sorter, losses)
 
     @staticmethod
     def is_lines(first: bytes) -> bool:
@@ -268,13 +314,37 @@ class JsonSource:
 
 
 def _read_lines(stream: Stream, blocks: Iterator[bytes], sorter: JsonSorter, losses: LossCounter) -> Iterator[Records | Loss]:
-    """Read JSON lines; numbers are 1-based lines."""
-    for lines in line_blocks(blocks, losses):
-        if isinstance(lines, Loss):
-            yield lines
-            continue
-        yield from sorter.sort(enumerate(lines, stream.lines + 1), losses)
-        stream.lines += len(lines)
+    """Read JSON lines; numbers are 1-based lines. Raises: SourceError where the stream breaks off, after all before it."""
+    try:
+        for lines in line_blocks(blocks, losses):
+            if isinstance(lines, Loss):
+                yield lines
+                continue
+            yield from sorter.sort(enumerate(lines, stream.lines + 1), losses)
+            stream.lines += len(lines)
+    except SourceError:
+        yield from losses.end()
+        raise
+    yield from losses.end()
+
+
+def _read_objects(blocks: Iterator[bytes], sorter: JsonSorter, losses: LossCounter) -> Iterator[Records | Loss]:
+    """Read objects over line breaks. Raises: SourceError where the stream breaks off, after all before it."""
+    group: list[tuple[int, Raw]] = []
+    try:
+        for item in object_texts(blocks, losses):
+            if isinstance(item, Loss):
+                yield item
+                continue
+            group.append(item)
+            if len(group) >= _GROUP:
+                yield from sorter.sort(group, losses)
+                group = []
+    except SourceError:
+        yield from sorter.sort(group, losses)
+        yield from losses.end()
+        raise
+    yield from sorter.sort(group, losses)
     yield from losses.end()
 
 
@@ -284,4 +354,4 @@ def _put_back(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-__all__ = ["FOREIGN", "JsonSorter", "JsonSource"]
+__all__ = ["FOREIGN", "JsonSorter", "JsonSource", "all_network"]

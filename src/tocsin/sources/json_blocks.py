@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import hyperscan
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.errors import SourceError
 from tocsin.events import Brief, Event, Gate
 from tocsin.events.values import NULL_CELL, encode
 from tocsin.kernels.block import PAD_BYTES, SUSPECT, Block, Rows
 from tocsin.kernels.json import read_lines
 from tocsin.kernels.json_scan import ESCAPED, FALSE, INTEGER, NULL, TEXT, TRUE
+from tocsin.sources.hits import find_hits
 from tocsin.sources.interface import RECORD_BYTES, Loss, Records, Stream
-from tocsin.sources.json import JsonSorter, JsonSource
+from tocsin.sources.json import JsonSorter, JsonSource, all_network
 from tocsin.sources.json_briefs import FIELDS, BriefReader
 from tocsin.sources.json_layouts import FLAT, Path
 from tocsin.sources.json_paths import LAYOUTS, JsonPaths, gate_of
@@ -30,6 +33,15 @@ _WORDS: Final = {TRUE: "true", FALSE: "false"}
 _SYSTEM_ELEMENT: Final = 3
 _TEXT_KEYS: Final = frozenset({"#text", "#attributes"})
 _read_text: Final = msgspec.json.Decoder(str).decode
+
+
+@dataclass(slots=True)
+class _Rest:
+    """What was read of a stream and is not in rows yet; whether that is all, and why the stream broke off."""
+
+    data: bytes
+    ended: bool = False
+    fault: SourceError | None = None
 
 
 class JsonBlocks:
@@ -82,13 +94,11 @@ class JsonBlocks:
         if database is None:
             texts = [text.encode() for text in (*needles, *FOLDING_TO_ASCII)]
             database = self._databases[needles] = literal_database(texts, hyperscan.HS_MODE_BLOCK)
-        stops: set[int] = set()
-        data: Any = block.view[: block.used]
-        database.scan(data, match_event_handler=lambda number, start, stop, flags, context: stops.add(stop))
+        row_at = block.row_at[: block.rows]
+        hits = find_hits(database, block.view, 0, block.used, row_at)
         found: npt.NDArray[np.bool_] = (block.row_flags[: block.rows] & SUSPECT) != 0
-        if stops:
-            places = np.fromiter(stops, np.int64, len(stops)) - 1
-            found[np.searchsorted(block.row_at[: block.rows], places, side="right") - 1] = True
+        if hits:
+            found[np.searchsorted(row_at, [place for _, place in hits], side="right") - 1] = True
         return found
 
     def events(self, rows: Sequence[int]) -> list[Event]:
@@ -104,7 +114,8 @@ class JsonBlocks:
     def records(self, rows: Sequence[int]) -> Iterator[Records]:
         """Yield rows as records for the slow way. They hold copies of the rows' bytes."""
         items = [(int(self.block.row_number[row]), self.block.raw(row)) for row in rows]
-        for item in self._sorter.sort(items, LossCounter("")):
+        losses = LossCounter("")
+        for item in chain(self._sorter.sort(items, losses), losses.end()):
             if isinstance(item, Loss):
                 raise item.error
             yield item
@@ -114,47 +125,58 @@ class JsonBlocks:
 
         The block may be cleared between two items, and must be when it is full.
         """
-        head = stream.head.removeprefix(codecs.BOM_UTF8)
-        if text_encoding(stream.head) != "utf-8" or b"\n" not in head.lstrip() or not JsonSource.is_lines(head):
+        mark = b"" if stream.is_lines else codecs.BOM_UTF8
+        head = stream.head.removeprefix(mark)
+        if not (stream.is_lines or _is_lines(stream.head, head)) or all_network(head):
             yield from JsonSource().read(stream)
             return
         losses = LossCounter(stream.label)
-        rest, ended = stream.read(len(stream.head)).removeprefix(codecs.BOM_UTF8), False
-        while rest or not ended:
+        rest = _Rest(stream.read(len(stream.head)).removeprefix(mark))
+        while True:
             start = self.block.used
-            end, tail, ended = self._fill(rest, stream, ended)
+            end = self._fill(rest, stream)
             if end == start:
+                if rest.ended and not rest.data:
+                    break
                 if start:
-                    rest = tail
                     self.block.used = self.block.size_bytes  # whoever takes the rows makes room
                     yield self.block.rows, self.block.rows
                 else:
-                    rest = yield from self._read_long_line(tail, stream, losses)
+                    rest.data = yield from self._read_long_line(rest.data, stream, losses)
                 continue
             first = self.block.rows
             place, stream.lines = read_lines(self.block, start, end, stream.lines, self._table)
-            rest = self.block.data[place:end].tobytes() + tail
+            rest.data = self.block.data[place:end].tobytes() + rest.data
             self.block.used = place
             slow = [(int(self.block.row_number[row]), self.block.raw(row)) for row in self.block.slow_rows(first)]
             yield first, self.block.rows
             yield from self._sorter.sort(slow, losses)
         yield from losses.end()
+        if rest.fault:
+            raise rest.fault
 
-    def _fill(self, rest: bytes, stream: Stream, ended: bool) -> tuple[int, bytes, bool]:
-        """Put what is left, and more of the stream, into the block; return the end of whole lines, and what follows them."""
+    def _fill(self, rest: _Rest, stream: Stream) -> int:
+        """Put the rest, and more of the stream, into the block; return the end of whole lines, what follows them is the rest.
+
+        When the stream breaks off, the whole lines before that are its end.
+        """
         block = self.block
         start, room = block.used, block.room
-        rest, beyond = rest[:room], rest[room:]
-        filled = start + len(rest)
-        block.data[start:filled] = np.frombuffer(rest, np.uint8)
-        if filled < block.size_bytes and not ended:
-            size = stream.readinto(block.view[filled : block.size_bytes])
-            ended = size < block.size_bytes - filled
+        data, beyond = rest.data[:room], rest.data[room:]
+        filled = start + len(data)
+        block.data[start:filled] = np.frombuffer(data, np.uint8)
+        if filled < block.size_bytes and not rest.ended:
+            try:
+                size = stream.readinto(block.view[filled : block.size_bytes])
+            except SourceError as error:
+                size, rest.fault = 0, error
+                filled = block.last_break(start, filled)
             filled += size
-        end = filled if ended and not beyond else block.last_break(start, filled)
-        tail = block.data[end:filled].tobytes() + beyond
+            rest.ended = not size
+        end = filled if rest.ended and not beyond else block.last_break(start, filled)
+        rest.data = block.data[end:filled].tobytes() + beyond
         block.data[end : end + PAD_BYTES] = 0
-        return end, tail, ended
+        return end
 
     def _read_long_line(self, line: bytes, stream: Stream, losses: LossCounter) -> Generator[Records | Loss, None, bytes]:
         """Read a line that is longer than the block, slowly; return what follows it."""
@@ -174,6 +196,11 @@ class JsonBlocks:
         else:
             yield from self._sorter.sort([(stream.lines, b"".join(parts))], losses)
         return after
+
+
+def _is_lines(start: bytes, head: bytes) -> bool:
+    """Tell whether the first bytes of a stream, and they without the byte order mark, are those of JSON lines."""
+    return text_encoding(start) == "utf-8" and b"\n" in head.lstrip() and JsonSource.is_lines(head)
 
 
 def _cell_of_json(path: Path, raw: bytes, is_element: bool) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from tocsin.events import Brief
 from tocsin.events.time import normal_time
-from tocsin.kernels.block import BlockReader
+from tocsin.kernels.block import NO_KIND, BlockReader
+from tocsin.kernels.json_scan import ESCAPED, TEXT
 
 FIELDS: Final = ("TimeCreated_SystemTime", "TimeCreated", "Computer", "EventRecordID")
-"""The fields that a reader of blocks must number for this."""
+"""The fields that a reader of blocks must number for this, those of a time first."""
+_TIMES: Final = 2
+_TEXTS: Final = (TEXT, ESCAPED)
+"""Of other kinds than these, such as 0, a time may count as missing."""
 
 
 class BriefReader:
@@ -27,12 +31,15 @@ class BriefReader:
         begin, end = (int(block.row_end[row - 1]) if row else 0), int(block.row_end[row])
         tokens = {name: begin + at for at, name in enumerate(block.token_name[begin:end].tolist())}
         try:
-            moment, other, host, number = [self._text(tokens, names) for names in self._names[int(block.row_layout[row])]]
+            names = self._names[int(block.row_layout[row])]
+            moment, other = [self._text(tokens, found, _TEXTS) for found in names[:_TIMES]]
+            host, number = [self._text(tokens, found) for found in names[_TIMES:]]
         except ValueError:
             return None
         return Brief(normal_time(moment or other), host, int(block.row_number[row]), number, json)
 
-    def _text(self, tokens: dict[int, int], names: Sequence[int]) -> str:
+    def _text(self, tokens: dict[int, int], names: Sequence[int], kinds: Container[int] = range(NO_KIND)) -> str:
+        """Return the text of the first of the names that a row has, empty when it has none. Raises: ValueError for others."""
         token = next((tokens[name] for name in names if name in tokens), None)
         if token is None:
             return ""
@@ -40,7 +47,7 @@ class BriefReader:
         at, size = int(block.token_at[token]), int(block.token_size[token])
         kind, name = int(block.token_kind[token]), int(block.token_name[token])
         cell = self._reader.cell(name, kind, block.data[at : at + size].tobytes()) or ""
-        if cell.startswith("\0"):
+        if kind not in kinds or cell.startswith("\0"):
             raise ValueError("no plain text")
         return cell
 

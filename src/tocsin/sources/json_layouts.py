@@ -1,4 +1,4 @@
-"""Where the fields of a Windows event lie in the JSON shapes that carry most evidence, and decoders that read only those.
+"""Where the fields of an event lie in the JSON shapes that carry most evidence, and decoders that read only those.
 
 A layout gives each Sigma field the paths at which its shape writes it, in the order in which the slow reader looks. A decoder
 is made for each set of fields; whatever it does not understand exactly goes to the slow reader (`json_shapes`), which decides.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -20,18 +20,36 @@ from tocsin.sources.interface import EVENTS
 from tocsin.sources.json_shapes import FLAT_NAMES, json_event, plain
 from tocsin.sources.json_text import load_object
 from tocsin.sources.screen import KeywordScreen
+from tocsin.sources.zeek_logs import DOTTED
 
 Path = tuple[str, ...]
 Raw = bytes | memoryview | str
+_MOST_DOTS: Final = 4
+Never = Literal["\0no value has this text"]
+"""The type of a key that must not be there: any value of it fails, which leads to the slow reader."""
+_WHOLE: Final = {int, type(None)}
+_Scalar = str | int | float | bool | None
 
 
 class Layout(Protocol):
-    """One JSON shape; `elements`: its objects are XML elements with text and attributes."""
+    """One JSON shape."""
 
-    elements: bool
+    @property
+    def elements(self) -> bool:
+        """Tell whether its objects are XML elements with text and attributes."""
+        ...
+
+    @property
+    def lists(self) -> bool:
+        """Tell whether a path may go through a list of objects."""
+        ...
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the paths of a field, the first that is present counts; None when only the slow reader can tell."""
+        ...
+
+    def closed(self, field: str) -> dict[Path, Any]:
+        """Return paths at which the field might stand too, and what may be there so that it does not."""
         ...
 
 
@@ -39,6 +57,7 @@ class FlatLayout:
     """One object, Sigma's names as keys (nxlog, OTRF)."""
 
     elements = False
+    lists = False
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the key itself, then the other names that flat writers use."""
@@ -47,6 +66,10 @@ class FlatLayout:
         if field == TIME:
             return (("TimeCreated",), *((name,) for name in FLAT_NAMES["TimeCreated"]))
         return ((field,), *((name,) for name in FLAT_NAMES.get(field, ())))
+
+    def closed(self, field: str) -> dict[Path, Any]:
+        """Return nothing."""
+        return {}
 
 
 _SYSTEM: Final = frozenset(
@@ -73,6 +96,7 @@ class NestedLayout:
     """`Event` with `System` and `EventData`, as the evtx library and evtx_dump write it."""
 
     elements = True
+    lists = False
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return EventData's path, then System's."""
@@ -82,6 +106,10 @@ class NestedLayout:
             return tuple(self._system("TimeCreated_SystemTime"))
         system = self._system(field) if field.partition("_")[0] in _SYSTEM else ()
         return (("Event", "EventData", field), *system)
+
+    def closed(self, field: str) -> dict[Path, Any]:
+        """Return nothing."""
+        return {}
 
     def _system(self, field: str) -> list[Path]:
         element, _, attribute = field.partition("_")
@@ -93,12 +121,63 @@ class NestedLayout:
         ]
 
 
+class EveLayout:
+    """Suricata's EVE: objects in objects, whose keys make the name of a field, joined with dots."""
+
+    elements = False
+    lists = True
+
+    def paths(self, field: str) -> tuple[Path, ...] | None:
+        """Return the path through the objects."""
+        return None if field == TIME or field.count(".") > _MOST_DOTS else (tuple(field.split(".")),)
+
+    def closed(self, field: str) -> dict[Path, Any]:
+        """Close all keys that have dots themselves."""
+        found = [path for path in _spellings(field) if "." in "".join(path)]
+        return {path[: next(at for at, key in enumerate(path, 1) if "." in key)]: Never for path in found}
+
+
+class ZeekLayout:
+    """Rows of Zeek's logs: one object, Zeek's names as keys, with dots or with `_` for them."""
+
+    elements = False
+    lists = False
+
+    def paths(self, field: str) -> tuple[Path, ...] | None:
+        """Return the name itself, then as writers without dots have it."""
+        if field == TIME or field in DOTTED or field.count(".") > _MOST_DOTS:
+            return None
+        name = field.replace(".", "_")
+        return ((field,), (name,)) if DOTTED.get(name) == field else ((field,),)
+
+    def closed(self, field: str) -> dict[Path, Any]:
+        """Close objects that would hold the field."""
+        return {path[:1]: _Scalar for path in _spellings(field) if len(path) > 1}
+
+
+def _spellings(field: str) -> list[Path]:
+    """Return the paths that a name with dots may mean (semantics 21)."""
+    parts = field.split(".")
+    found: list[Path] = [(field,)]
+    for cut in range(1, len(parts)):
+        found += [(".".join(parts[:cut]), *rest) for rest in _spellings(".".join(parts[cut:]))]
+    return found
+
+
 class _Node:
     """A tree of paths, from which nested structures are defined."""
 
     def __init__(self) -> None:
         self.children: dict[str, _Node] = {}
         self.exact = False
+        self.kind: Any = object
+
+    def close(self, path: Path, kind: Any) -> None:
+        """Let only values of a kind stand at a path."""
+        if path:
+            self.children.setdefault(path[0], _Node()).close(path[1:], kind)
+        else:
+            self.kind = kind
 
     def add(self, path: Path, exact: bool) -> None:
         """Add a path; at an exact one null is told from absent."""
@@ -106,18 +185,22 @@ class _Node:
             self.children.setdefault(path[0], _Node()).add(path[1:], exact)
         self.exact |= exact
 
-    def define(self, name: str) -> type[msgspec.Struct]:
-        """Return the structure; a missing inner object is one in which everything is absent."""
+    def define(self, name: str, lists: bool = False) -> type[msgspec.Struct]:
+        """Return the structure; a missing inner object is one in which everything is absent.
+
+        `lists`: the innermost objects may also come as a list of such.
+        """
         fields: list[Any] = []
         renames: dict[str, str] = {}
         for at, (key, child) in enumerate(self.children.items()):
             attribute = f"f{at}"
             renames[attribute] = key
             if child.children:
-                inner = child.define(f"{name}_{at}")
-                fields.append((attribute, inner | None, inner()))
+                inner = child.define(f"{name}_{at}", lists)
+                many = lists and not any(below.children for below in child.children.values())
+                fields.append((attribute, inner | list[inner] | None if many else inner | None, inner()))  # type: ignore[valid-type]
             else:
-                fields.append((attribute, object, msgspec.UNSET if child.exact else None))
+                fields.append((attribute, child.kind, msgspec.UNSET if child.exact else None))
         strict = set(self.children) == {"#attributes"}
         return msgspec.defstruct(name, fields, rename=renames, gc=False, frozen=True, forbid_unknown_fields=strict)
 
@@ -137,13 +220,21 @@ class FieldDecoder:
         paths = {field: layout.paths(field) for field in fields}
         self.exact = all(found is not None for found in paths.values())
         self._paths = {field: found or () for field, found in paths.items()}
+        self._exact = {
+            field: bool(presence) or len(found) > 1 or (layout.lists and len(found[0]) > 1)
+            for field, found in self._paths.items()
+            if found
+        }
         tree = _Node()
-        for found in self._paths.values():
+        closed: dict[Path, Any] = {}
+        for field, found in self._paths.items():
+            closed |= layout.closed(field) if found else {}
             for path in found:
-                tree.add(path, bool(presence) or len(found) > 1)
-        self.exact = self.exact and not _clashes(self._paths)
-        self._root = tree.define("Record")
-        self._exact = {field: bool(presence) or len(found) > 1 for field, found in self._paths.items()}
+                tree.add(path, self._exact[field])
+        self.exact = self.exact and not _clashes({*closed, *(path for found in self._paths.values() for path in found)})
+        for path, kind in closed.items():
+            tree.close(path, kind)
+        self._root = tree.define("Record", layout.lists)
         self._elements = layout.elements
         self._decode = msgspec.json.Decoder(self._root).decode
         self._access = {field: [self._find(path) for path in found] for field, found in self._paths.items()}
@@ -169,13 +260,14 @@ class FieldDecoder:
             for other in accesses[1:] if column is None else ():
                 others = _values(levels, other)
                 values = [b if a is msgspec.UNSET else a for a, b in zip(values, others, strict=True)]
-            columns[field] = column or values_column(values, self._exact[field], self._elements)
+            column = column or values_column(values, self._exact[field], self._elements)
+            if column.null_count < len(rows):
+                columns[field] = column
         return columns
 
 
-def _clashes(paths: dict[str, tuple[Path, ...]]) -> bool:
-    every = {path for found in paths.values() for path in found}
-    return any(path[:cut] in every for path in every for cut in range(1, len(path)))
+def _clashes(paths: set[Path]) -> bool:
+    return any(path[:cut] in paths for path in paths for cut in range(1, len(path)))
 
 
 def _values(levels: dict[tuple[str, ...], list[Any]], access: _Access) -> list[Any]:
@@ -188,7 +280,16 @@ def _values(levels: dict[tuple[str, ...], list[Any]], access: _Access) -> list[A
             levels[below] = [empty if item is None else item for item in inner]
         at, rows = below, levels[below]
     leaf = access.leaf
-    return [getattr(row, leaf) for row in rows]
+    try:
+        return [getattr(row, leaf) for row in rows]
+    except AttributeError:  # some are lists
+        return [_of_list(row, leaf) if type(row) is list else getattr(row, leaf) for row in rows]
+
+
+def _of_list(rows: list[Any], leaf: str) -> Any:
+    """Return what the objects of a list have under a name; a list of which none has it is one without the field."""
+    found = [value for row in rows if (value := getattr(row, leaf)) is not msgspec.UNSET]
+    return found or msgspec.UNSET
 
 
 def _texts_column(values: list[Any]) -> pa.DictionaryArray | None:
@@ -215,9 +316,12 @@ def values_column(values: list[Any], exact: bool, elements: bool) -> pa.Dictiona
         if msgspec.UNSET in values:
             values = [None if value is msgspec.UNSET else value for value in values]
     try:
-        column = pa.array(values, pa.string()).dictionary_encode()
+        whole = set(map(type, values)) <= _WHOLE
+        column = (
+            pa.array(values, pa.int64()).cast(pa.string()) if whole else pa.array(values, pa.string())
+        ).dictionary_encode()
         special = pc.any(pc.starts_with(column.dictionary, "\0")).as_py()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError):
         special = True
     return cell_column([None if value is None else _cell(value, elements) for value in values]) if special else column
 
@@ -228,8 +332,8 @@ def _cell(value: Any, elements: bool) -> str | None:
     return encode(plain(value) if elements and isinstance(value, dict) else value)
 
 
-class WindowsDecoder:
-    """Raw JSON of Windows events in one layout; `own_record`: an event's record is its EventRecordID, not its line."""
+class LayoutDecoder:
+    """Raw JSON of events in one layout; `own_record`: an event's record is its EventRecordID, not its line."""
 
     def __init__(self, layout: Layout, own_record: bool = False) -> None:
         self._layout = layout
@@ -285,12 +389,16 @@ def _one_line(text: bytes) -> bytes:
         return b""
 
 
-FLAT: Final = WindowsDecoder(FlatLayout())
+FLAT: Final = LayoutDecoder(FlatLayout())
 """The decoder of flat JSON."""
-NESTED: Final = WindowsDecoder(NestedLayout())
+NESTED: Final = LayoutDecoder(NestedLayout())
 """The decoder of `Event.System` and `EventData`."""
-EVTX: Final = WindowsDecoder(NestedLayout(), own_record=True)
+EVTX: Final = LayoutDecoder(NestedLayout(), own_record=True)
 """The decoder of what the EVTX library writes."""
+EVE: Final = LayoutDecoder(EveLayout())
+"""The decoder of Suricata's EVE."""
+ZEEK_ROWS: Final = LayoutDecoder(ZeekLayout())
+"""The decoder of Zeek's logs as JSON."""
 
 
-__all__ = ["EVTX", "FLAT", "NESTED", "FieldDecoder", "WindowsDecoder", "values_column"]
+__all__ = ["EVE", "EVTX", "FLAT", "NESTED", "ZEEK_ROWS", "FieldDecoder", "LayoutDecoder", "Never", "values_column"]

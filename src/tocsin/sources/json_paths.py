@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.events import Gate
-from tocsin.kernels.json import FIELDS, NO_AT, NOT_NULL, OBJECT_ONLY, REFUSE, STRICT, TELLS_CHANNEL, TELLS_EVENT_ID, PathTable
+from tocsin.kernels.json import (
+    FIELDS,
+    NO_AT,
+    NOT_NULL,
+    OBJECT_ONLY,
+    REFUSE,
+    STRICT,
+    TELLS_CHANNEL,
+    TELLS_EVENT_ID,
+    TEXT_ONLY,
+    PathTable,
+)
 from tocsin.rules.windows_channels import SPACELESS, SYSMON_LINUX
 from tocsin.sources.json import FOREIGN
 from tocsin.sources.json_layouts import FlatLayout, Layout, NestedLayout, Path
@@ -26,6 +37,8 @@ _REFUSED: Final[frozenset[Path]] = frozenset(
     }
 )
 """Keys of other shapes, and data that hides what tells the gate: only the slow reader knows what they mean."""
+_DATA: Final[Path] = ("Event", "EventData", "Data")
+"""Elements with names make fields of any name; a reader of none of them must know that they are there."""
 _TELLS: Final[dict[Path, int]] = {
     ("Channel",): TELLS_CHANNEL,
     ("EventID",): TELLS_EVENT_ID,
@@ -67,15 +80,20 @@ class JsonPaths:
         for path in sorted(inner, key=lambda path: (len(path), path)):
             if path not in self._containers:
                 flags = NO_AT if path[-1].endswith("attributes") else NO_AT | STRICT
-                self._containers[path] = self.table.container(flags, _NESTED)
-        for path in sorted({*leaves, *inner, *_REFUSED}, key=lambda path: (len(path), path)):
+                self._containers[path] = self.table.container(flags, _NESTED, self._beside(path))
+        for path in sorted({*leaves, *inner, *_REFUSED, _DATA}, key=lambda path: (len(path), path)):
             self._add_key(path)
+
+    def _beside(self, path: Path) -> int:
+        """Return the container of the same attributes in the other style, of which the later one counts; -1 when none."""
+        return self._containers.get((*path[:-2], f"{path[-2]}_attributes"), -1) if path[-1] == "#attributes" else -1
 
     def _add_key(self, path: Path) -> None:
         name, inner = self.numbers.get(path, -1), self._containers.get(path, -1)
         flags = REFUSE if path in _REFUSED else 0
         flags |= OBJECT_ONLY if inner >= 0 and name < 0 else 0
         flags |= NOT_NULL if path in _ALTERNATES or path in (("Event",), ("Event", "System")) else 0
+        flags |= TEXT_ONLY if path == _DATA else 0
         tells = _TELLS.get(path, 0)
         self.table.add(self._containers[path[:-1]], path[-1], name, inner, flags | tells)
         if path[:2] == ("Event", "System") and len(path) == 3 and inner >= 0 and not path[2].endswith("_attributes"):

@@ -14,6 +14,11 @@ from typing import Any, Final
 from tocsin.events import Event, Gate
 from tocsin.events.time import normal_time
 from tocsin.events.values import scalar_text
+from tocsin.sources.json_audits import AUDIT_KEYS, audit_shape
+from tocsin.sources.json_flows import FLOW_KEYS, flow_shape
+from tocsin.sources.json_macos import MACOS_KEYS, macos_shape
+from tocsin.sources.json_network import EVE_KEYS, ZEEK_KEYS, eve_shape, zeek_shape
+from tocsin.sources.json_web import DUO_KEYS, GLOBALPROTECT_KEYS, WEB_KEYS, duo_shape, globalprotect_shape, web_shape
 from tocsin.sources.windows import windows_event
 
 Object = Mapping[str, Any]
@@ -366,15 +371,26 @@ _SHAPES: Final[tuple[tuple[frozenset[str], _Shape], ...]] = (
     (frozenset({"__REALTIME_TIMESTAMP"}), _journal_shape),
     (frozenset({"EventID", *FLAT_NAMES["EventID"]}), _flat_shape),
     (frozenset({"event", "event.code"}), _ecs_shape),
+    (EVE_KEYS, eve_shape),
+    (ZEEK_KEYS, zeek_shape),
+    (WEB_KEYS, web_shape),
+    (DUO_KEYS, duo_shape),
+    (GLOBALPROTECT_KEYS, globalprotect_shape),
+    (FLOW_KEYS, flow_shape),
+    (AUDIT_KEYS, audit_shape),
+    (MACOS_KEYS, macos_shape),
 )
 """Keys without which an object does not have a shape, and what reads it, in order."""
 SHAPE_KEYS: Final = frozenset[str]().union(*(keys for keys, _ in _SHAPES))
 """An object without any of these keys, and without a wrapper, has no known shape."""
+BEFORE_NETWORK: Final = frozenset[str]().union(*(keys for keys, _ in _SHAPES[: _SHAPES.index((EVE_KEYS, eve_shape))]))
+"""An object without any of these keys, and without a wrapper, has no shape that comes before those of network sensors."""
 WRAPPERS: Final = frozenset({*_WRAPPERS, "fields"})
 """Keys under which another object may have the shape."""
 
 
 __all__ = [
+    "BEFORE_NETWORK",
     "FLAT_NAMES",
     "PLAIN",
     "SHAPE_KEYS",

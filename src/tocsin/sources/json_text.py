@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 
 from tocsin.errors import SourceError
-from tocsin.sources.interface import RECORD_BYTES, Loss, Stream
+from tocsin.sources.interface import RECORD_BYTES, Loss, Stream, lost_lines
 
 BLOCK_BYTES: Final = 4 << 20
 _LOSSES: Final = 20
+_LINES: Final = 5
 _NEWLINE: Final = 10
 Line = bytes | memoryview
 LONG_HINT: Final = "if it holds a list of events, write each event on a line of its own"
@@ -95,22 +96,44 @@ def utf8_blocks(stream: Stream, size: int = BLOCK_BYTES) -> Iterator[bytes]:
 
 
 class LossCounter:
-    """Losses of one file: the first ones by name, then how many more."""
+    """Losses of one file: lines that are no JSON in one loss, of the others the first ones by name, then how many more."""
 
     def __init__(self, label: str) -> None:
         self.label = label
         self.count = 0
+        self._others = 0
+        self._lines: list[int] = []
+        self._first = ""
 
     def add(self, code: str, message: str) -> Iterator[Loss]:
         """Yield the loss while there are few."""
         self.count += 1
-        if self.count <= _LOSSES:
+        self._others += 1
+        if self._others <= _LOSSES:
             yield Loss(SourceError(code, message))
 
+    def add_line(self, line: int, fault: str) -> None:
+        """Note a line that is no JSON; `end` tells of it."""
+        self.count += 1
+        if not self._first:
+            self._first = fault
+        if len(self._lines) < _LINES:
+            self._lines.append(line)
+
     def end(self) -> Iterator[Loss]:
-        """Yield one loss for all that were not named."""
-        if self.count > _LOSSES:
-            yield Loss(SourceError("F006", f"{self.count - _LOSSES} more records could not be parsed"))
+        """Yield what was not told yet."""
+        if self._lines:
+            yield lost_lines("valid JSON", self.count - self._others, self._lines, self._first)
+        if self._others > _LOSSES:
+            yield Loss(SourceError("F006", f"{self._others - _LOSSES} more records could not be parsed"))
+
+
+def fault_of(error: ValueError) -> str:
+    """Return what is wrong with a line that is no JSON, with its column."""
+    if isinstance(error, json.JSONDecodeError):
+        message = error.msg.removesuffix(" starting at")
+        return f"{message[:1].lower()}{message[1:]} at column {error.colno}"
+    return str(error)
 
 
 def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[Line] | Loss]:
@@ -122,11 +145,11 @@ def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[L
     size, dropping = 0, False
     for block in blocks:
         cut = block.rfind(b"\n")
+        size += block.find(b"\n") if cut >= 0 else len(block)
+        if size > RECORD_BYTES and not dropping:
+            yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
+            dropping = True
         if cut < 0:
-            size += len(block)
-            if size > RECORD_BYTES and not dropping:
-                yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
-                dropping = True
             rest = [] if dropping else [*rest, block]
             continue
         lines = _lines(block)
@@ -173,14 +196,16 @@ def object_texts(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[tuple
             cut_off = block is not None and _could_go_on(text, at, end)
             if cut_off and len(text) - at < RECORD_BYTES:
                 break
-            yield from losses.add(*_fault(text, at, line, cut_off))
+            if cut_off:
+                yield from losses.add("F013", f"line {line}: an object longer than {RECORD_BYTES} bytes; {LONG_HINT}")
+            else:
+                losses.add_line(line, repr(text[at : at + 40]))
             restart = _RESTART.search(text, at)
             skipped = restart.end() if restart else len(text)
             line += text.count("\n", at, skipped)
             at = skipped
         text = text[at:]
         wanted = 2 * len(text)
-    yield from losses.end()
 
 
 def starts_several(block: bytes) -> bool:
@@ -205,13 +230,6 @@ def _object_end(text: str, at: int) -> int:
         return -at
 
 
-def _fault(text: str, at: int, line: int, too_long: bool) -> tuple[str, str]:
-    """Return code and message of a value that cannot be read."""
-    if too_long:
-        return "F013", f"line {line}: an object longer than {RECORD_BYTES} bytes; {LONG_HINT}"
-    return "F006", f"line {line}: not valid JSON: {text[at : at + 40]!r}"
-
-
 def _could_go_on(text: str, at: int, fault: int) -> bool:
     """Tell whether a value may only be cut off by the end of the block: the fault lies at the end, or in an open string."""
     return -fault >= len(text) - 16 or _open_string(text, -fault)
@@ -225,6 +243,7 @@ __all__ = [
     "BLOCK_BYTES",
     "LONG_HINT",
     "LossCounter",
+    "fault_of",
     "line_blocks",
     "load_object",
     "load_value",

@@ -7,6 +7,11 @@ From there it goes on with the turns of the year. Without any of these it is the
 later than a day after the file, or member of an archive, was last changed; a copy must keep that time to tell the right
 year. Where that is not known either, as on standard input, the event has no time. The zone is taken as UTC.
 
+Network devices. A line of Cisco, Huawei, Juniper or PAN-OS has a gate of that product (`devices`), also with the header that a
+device writes into its own buffer or file. An event of CEF or LEEF, key=value pairs without a program, and Sysmon's XML are
+read as what they are. What a line of a daemon states, such as a query or a packet, is an event more that does not count
+(`daemons`).
+
 A line of another shape goes on with the message before it: it is an event of its own, without a program, with the time
 and host of the line before.
 """
@@ -22,6 +27,9 @@ from typing import Any, ClassVar, Final
 from tocsin.errors import SourceError
 from tocsin.events import Event, Gate
 from tocsin.events.time import format_time, normal_time
+from tocsin.sources import cef, keyvalue
+from tocsin.sources.daemons import looks
+from tocsin.sources.devices import device, panos
 from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.text import Line, Losses, Sized, grouped, head_lines, read_lines
 from tocsin.sources.xml import parse_event
@@ -45,12 +53,31 @@ _STAMPED: Final = re.compile(
 _TAG: Final = re.compile(
     r"(?P<program>[^\s:\[\]]{1,128})\]?(?:\[(?P<pid>[^\]\s]{0,64})\]:?|:(?= |$)) ?(?P<message>.*)", re.ASCII | re.DOTALL
 )
+_DEVICE: Final = re.compile(
+    _PRI + rf"?(?:\d{{1,12}}: +)?(?:(?P<host>[\w.-]{{1,255}}): +)?(?:[*.!]?{_OLD}(?: [A-Z]{{2,5}})?: +)?"
+    r"(?P<rest>%[A-Z][A-Z0-9_-]{1,200}-[0-7]-\w{1,64} ?:.*)",
+    re.ASCII | re.DOTALL,
+)
+"""What a device of Cisco writes where no server of syslog put its header before it."""
+_DATED: Final = re.compile(
+    r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[+-]\d\d:\d\d)?) (?P<host>[\w.-]{1,255}) (?P<rest>%%\d\d.*)",
+    re.ASCII | re.DOTALL,
+)
+"""What a device of Huawei writes into its own file."""
+_ACCOUNTED: Final = re.compile(
+    rf"(?:{_OLD}|(?P<iso>\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{{4}}))\t(?P<host>\S{{1,255}})"
+    r"\t(?P<rest>.*\t(?:start|stop|update)\t.*)",
+    re.ASCII | re.DOTALL,
+)
+"""What a server of TACACS+ writes of the commands that it accounts for."""
 _ELEMENT: Final = re.compile(r'\[(?P<id>[^\s=\]"]{1,128})(?P<params>(?: +[^\s=\]"]{1,128}="(?:[^"\\]|\\.)*+")*+) *\]')
 _PARAM: Final = re.compile(r'([^\s=\]"]{1,128})="((?:[^"\\]|\\.)*+)"')
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _FULL_DATE: Final = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
 _HALF_A_YEAR: Final = 6  # months
 _HEAD_LINES: Final = 2000
+_PAIR_CHARS: Final = 64
+_AUDIT: Final = "msg=audit("
 _ANY_YEAR: Final = 2000
 _LEAP_YEARS: Final = 9  # so many years hold a 29 February
 
@@ -122,16 +149,52 @@ class _Reader:
     def event(self, line: Line) -> Event:
         """Return the event of a line that is not blank."""
         text = line.text.lstrip("\0")
-        found = _RFC5424.match(text) or _STAMPED.match(text)
-        if not found:
+        at = cef.find_event(text) if "EF:" in text else -1
+        if at >= 0:
+            self._header(f"{text[:at]}-")
+            found = cef.line_event(Line(line.number, text, line.size_bytes), at, self.time, self.host)
+            if found:
+                return found
+        parts = self._header(text)
+        if parts is None:
             fields = {"message": text, "program": ""}
             return Event(Gate("linux", "syslog", ""), fields, fields, self.time, self.host, line.number, line.text)
-        parts = found.groupdict(default="")
         fields = _modern(parts) if "msgid" in parts else _traditional(parts)
-        self.host = str(fields.get("host", ""))
-        self.time = self.years.time(parts) if parts.get("month") else normal_time(parts["iso"])
         gate = Gate("linux", "syslog", _gate_name(str(fields["program"])))
-        return Event(gate, fields, fields, self.time, self.host, line.number, line.text)
+        return self._foreign(line, parts["rest"], fields, gate) or Event(
+            gate, fields, fields, self.time, self.host, line.number, line.text
+        )
+
+    def _header(self, text: str) -> dict[str, str] | None:
+        """Understand the header of a line, and keep its time and host; None when it has none."""
+        found = _RFC5424.match(text) or _STAMPED.match(text) or _device_header(text)
+        if not found:
+            return None
+        parts = found.groupdict(default="")
+        if "=" in parts["host"]:  # the first pair of a line that names no host
+            parts |= {"host": "", "rest": f"{parts['host']} {parts['rest']}"}
+        self.host = "" if parts["host"] == "-" else parts["host"]
+        self.time = self.years.time(parts) if parts.get("month") else normal_time(parts.get("iso"))
+        return parts
+
+    def _foreign(self, line: Line, rest: str, fields: dict[str, Any], gate: Gate) -> Event | None:
+        """Return the event of a line that no program of Linux wrote, or None."""
+        found: tuple[Gate, Mapping[str, Any]] | None = device(rest, gate.event_id, fields)
+        if found is None and not gate.event_id:
+            message = str(fields["message"])
+            if "=" in message[:_PAIR_CHARS] and _AUDIT not in message and keyvalue.is_pairs(message):
+                return keyvalue.line_event(line, message, self.time, self.host)
+            found = panos(message)
+        if found is None:
+            return None
+        own = fields | dict(found[1])
+        return Event(found[0], own, fields, self.time, self.host, line.number, line.text)
+
+
+def _device_header(text: str) -> re.Match[str] | None:
+    if not text[:1].isascii() or text[:1].islower():
+        return None
+    return _DEVICE.match(text) or _DATED.match(text) or (_ACCOUNTED.match(text) if "\t" in text else None)
 
 
 def line_event(line: Line) -> Event:
@@ -142,7 +205,7 @@ def line_event(line: Line) -> Event:
 def _traditional(parts: Mapping[str, str]) -> dict[str, Any]:
     tag = _TAG.match(parts["rest"])
     tagged = tag.groupdict(default="") if tag else {"program": "", "pid": "", "message": parts["rest"]}
-    return _fields(parts["pri"], {**tagged, "host": parts["host"]})
+    return _fields(parts.get("pri", ""), {**tagged, "host": parts["host"]})
 
 
 def _modern(parts: Mapping[str, str]) -> dict[str, Any]:
@@ -201,7 +264,7 @@ def _is_stamped(text: str) -> bool:
     text = text.lstrip("\0")
     found = _STAMPED.match(text)
     if not found:
-        return bool(_RFC5424.match(text))
+        return bool(_RFC5424.match(text) or _device_header(text))
     return bool(found["month"] or found["pri"] or (found["host"] and _TAG.match(found["rest"])))
 
 
@@ -213,11 +276,23 @@ def _events(stream: Stream, reader: _Reader) -> Iterator[Sized | Loss]:
         elif line.text.strip("\0 \t\r"):
             event = reader.event(line)
             try:
-                yield Sized(_carried(event), line.size_bytes)
+                carried = _carried(event)
             except SourceError as error:
                 yield from losses.add(error.code, error.message, line.number)
-                yield Sized(event, line.size_bytes)
+                carried = event
+            yield Sized(carried, line.size_bytes)
+            yield from (Sized(look, 0, False) for look in _looks(carried))
     yield from losses.close()
+
+
+def _looks(event: Event) -> Iterator[Event]:
+    """Yield what a line states beside being one of syslog."""
+    if event.gate.product == "linux" and event.gate.channel == "syslog":
+        yield from looks(event)
+    else:
+        look = keyvalue.forti_look(event)
+        if look:
+            yield look
 
 
 def _carried(event: Event) -> Event:
@@ -225,8 +300,8 @@ def _carried(event: Event) -> Event:
 
     Raises: SourceError F006 when the event is damaged.
     """
-    message = event.fields["message"]
-    if not message.startswith(("<Event>", "<Event ")):
+    message = event.fields.get("message", "")
+    if event.gate.product != "linux" or not message.startswith(("<Event>", "<Event ")):
         return event
     found = parse_event(message, event.record, event.text)
     return replace(found, time=found.time or event.time, host=found.host or event.host)

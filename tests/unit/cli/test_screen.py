@@ -25,12 +25,14 @@ def report(
     rules: RuleCoverage | None = None,
     complete: bool = True,
     events: int = 10,
+    interrupted: bool = False,
 ) -> Report:
     """Return a report; by default one rule looked at one file and found nothing."""
     files = [FileOutcome("a.evtx", "evtx", "read", events)] if files is None else files
     rules = rules or RuleCoverage(compiled=[RuleNote("1")])
     logsources = {"windows/security": events} if events else {}
-    return Report(Coverage(complete, events, files, logsources, rules), tally or Tally(), 2.0, 3_000_000)
+    coverage = Coverage(complete and not interrupted, events, files, logsources, rules, interrupted=interrupted)
+    return Report(coverage, tally or Tally(), 2.0, 3_000_000)
 
 
 def show(found: Report, width: int = 80, path: str | None = None) -> list[str]:
@@ -123,15 +125,89 @@ def test_each_file_that_was_lost_is_named_with_its_reason() -> None:
         "  cut.evtx (1,200 events read)",
         "      the file ends in the middle of a record [F005]",
     ]
-    assert block(lines, "Files skipped: 1") == ["  x.bin", "      the format is not recognised [F002]"]
+    assert block(lines, "Files skipped: 1") == ["  1  x.bin: the format is not recognised [F002]"]
 
 
-def test_many_lost_files_are_cut_short() -> None:
+def test_many_files_read_in_part_are_cut_short() -> None:
     """Fifteen are named, the coverage file has all."""
-    files = [FileOutcome(f"f{number}", "", "skipped", 0, "why [F002]") for number in range(1017)]
-    shown = block(show(report(files=files)), "Files skipped: 1,017")
+    files = [FileOutcome(f"f{number}", "", "partial", 1, "why [F005]") for number in range(1017)]
+    shown = block(show(report(files=files)), "Files read in part: 1,017")
     assert len(shown) == 31
     assert shown[-1] == "  and 1,002 more: see --coverage"
+
+
+def test_skipped_files_that_may_hold_evidence_come_first() -> None:
+    """A thousand files that are no logs do not hide the one that could not be opened."""
+    files = [FileOutcome(f"f{number}", "", "skipped", 0, "the format is not recognised [F002]") for number in range(1000)]
+    files += [FileOutcome(f"l{number}", "", "skipped", 0, f"is the same file as 'x{number}' [F011]") for number in range(20)]
+    files += [FileOutcome("secret.zip!/a.evtx", "", "skipped", 0, "is encrypted [F008]")]
+    files += [FileOutcome("Security.evtx", "", "skipped", 0, "cannot be opened: Permission denied [F001]")]
+    assert block(show(report(files=files)), "Files skipped: 1,022") == [
+        "      1  secret.zip!/a.evtx: is encrypted [F008]",
+        "      1  Security.evtx: cannot be opened: Permission denied [F001]",
+        "  1,000  the format is not recognised [F002]",
+        "           f0, f1, f2 and 997 more",
+        "     20  read under another path [F011]",
+        "           l0, l1, l2 and 17 more",
+    ]
+
+
+def test_many_reasons_of_skipped_files_are_cut_short() -> None:
+    """Fifteen reasons are told, the coverage file has all."""
+    files = [FileOutcome(f"f{number}", "", "skipped", 0, f"why {number} [F004]") for number in range(40)]
+    shown = block(show(report(files=files)), "Files skipped: 40")
+    assert len(shown) == 16
+    assert shown[-1] == "     and 25 more: see --coverage"
+
+
+def test_files_that_no_rule_can_see_are_named() -> None:
+    """They were read, so they are in no other list; their logsources are told however small they are."""
+    files = [
+        FileOutcome("known.evtx", "evtx", "read", 500),
+        FileOutcome("firewall.csv", "csv", "read", 12, "its 12 events fit no known log: no rule can see them", 12),
+        FileOutcome("mixed.jsonl", "json", "partial", 50, "line 3: not valid JSON [F006]", 1),
+    ]
+    found = report(files=files, events=562)
+    found.coverage.logsources |= {f"windows/s{number}": 100 - number for number in range(20)} | {
+        "unknown/csv": 12,
+        "unknown/json": 1,
+    }
+    lines = show(found)
+    assert block(lines, "Read, but no rule can see it: 2 files, 13 events") == [
+        "  firewall.csv (12 events)",
+        "  mixed.jsonl (1 of 50 events)",
+        "  They fit no log that Tocsin knows: look at them by hand.",
+    ]
+    assert block(lines, "Events by logsource")[-3:] == [
+        "   12  unknown/csv",
+        "    1  unknown/json",
+        "       and 6 more: see --coverage",
+    ]
+
+
+def test_copies_of_rules_are_told_by_pack() -> None:
+    """Two packs with the same rules are one line, not one for each rule."""
+    copies = [
+        RuleNote(
+            str(n), f"Rule {n}", f"the id {n} is that of /d/first.zip!/rules/{n}.yml [R005]", f"/d/second.zip!/rules/{n}.yml"
+        )
+        for n in range(30)
+    ]
+    lines = show(report(rules=RuleCoverage([RuleNote("1")], invalid=copies)))
+    assert block(lines, "Rules invalid: 30") == [
+        "  30  the same id is in first.zip too, whose rule is used [R005]",
+        "        /d/second.zip!/rules/0.yml, /d/second.zip!/rules/1.yml,",
+        "        /d/second.zip!/rules/2.yml and 27 more",
+    ]
+
+
+def test_long_paths_are_wrapped_after_a_slash() -> None:
+    """A folder's or file's name is broken only when it is longer than a line."""
+    path = "/".join(["evidence", *(f"folder-number-{n}" for n in range(9)), "x" * 90])
+    lines = block(show(report(files=[FileOutcome(path, "evtx", "partial", 1, "cut [F005]")])), "Files read in part: 1")
+    assert "".join(line.strip() for line in lines[:-1]) == f"{path} (1 event read)"
+    assert [line.strip()[-1] for line in lines[:3]] == ["/", "/", "x"]
+    assert all(line.startswith("  ") for line in lines)
 
 
 def test_long_paths_and_reasons_are_wrapped_whole() -> None:
@@ -154,11 +230,11 @@ def test_reasons_of_rules_are_grouped() -> None:
         failed=[RuleNote("id-9", "", "cut off (on 1 event)")],
     )
     lines = show(report(rules=rules))
-    assert block(lines, "Rules unsupported: 12") == ["  12  no source [R040]"]
+    assert block(lines, "Rules unsupported: 12") == ["  12  no source [R040]", "        T, T, T and 9 more"]
     assert block(lines, "Rules invalid: 1") == ["  1  rules/a.yml: bad key [R003]"]
     shown = block(lines, "Rules that this data cannot show: 24")
-    assert shown[:2] == ["  2  reason 0", "  2  reason 1"]
-    assert shown[10:] == ["     and 4 more: see --coverage"]
+    assert shown[:3] == ["  2  reason 0", "       T, T", "  2  reason 1"]
+    assert shown[20:] == ["     and 4 more: see --coverage"]
     assert block(lines, "Rules that see this data only in part: 1") == ["  1  Half: selection: no User"]
     assert block(lines, "Rules that failed on events: 1") == ["  1  id-9: cut off (on 1 event)"]
 
@@ -192,7 +268,7 @@ def test_nothing_found_says_whether_anything_could_have_been(found: Report, sent
 
 def test_an_incomplete_scan_says_so_first_and_last() -> None:
     """It cannot be overlooked, with or without colour."""
-    lines = [line for line in show(report(tally(), complete=False)) if line]
+    lines = [line for line in show(report(tally(), interrupted=True)) if line]
     assert lines[0].startswith(" INCOMPLETE: ")
     assert lines[-1] == lines[0]
     assert not [line for line in show(report(tally())) if "INCOMPLETE" in line]
@@ -211,8 +287,8 @@ def hostile(text: str) -> Report:
     notes = [RuleNote(text, text, text, text)]
     found = Tally(2, 0, Counter({"high": 1, text: 1}), Counter({(text, text): 2}), Counter({text: 2}), Counter({text: 2}))
     rules = RuleCoverage(notes, notes, notes, notes, notes, notes)
-    files = [FileOutcome(text, text, "partial", 1, text), FileOutcome(text, text, "skipped", 0, text)]
-    return Report(Coverage(False, 1, files, {text: 1}, rules), found, 1.0, 1)
+    files = [FileOutcome(text, text, "partial", 1, text, 1), FileOutcome(text, text, "skipped", 0, text)]
+    return Report(Coverage(False, 1, files, {text: 1}, rules, interrupted=True), found, 1.0, 1)
 
 
 def test_hostile_text_is_shown_as_text() -> None:
@@ -265,6 +341,14 @@ def test_progress_tells_amount_rate_and_remaining_time() -> None:
     assert "13:20 min left  1 finding  " in out.getvalue()
     bar.close()
     assert out.getvalue().endswith("\r\x1b[K")
+
+
+def test_no_rate_is_told_from_a_moment() -> None:
+    """What the first tenth of a second read says nothing of a rate."""
+    bar, clock, out = progress()
+    clock.now = 0.4
+    bar.update(500_000_000, 1_000_000, 7)
+    assert out.getvalue() == "\r\x1b[K 25 %  500.0 MB of 2.0 GB  7 findings"
 
 
 def test_progress_is_not_shown_too_often() -> None:

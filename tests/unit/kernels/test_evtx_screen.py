@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -77,14 +78,19 @@ def test_few_rows() -> None:
     assert blocks.suspects(()).all()
 
 
-def test_folding() -> None:
-    """A character beyond ASCII that folds to ASCII is found, wherever it stands in a text."""
-    random = Random(4)
+def _changed(random: Random, units: Sequence[str]) -> bytes:
+    """Return a log in whose texts some characters are replaced."""
     data = bytearray(shared(*SYSMON).read_bytes()[: HEADER + CHUNK])
     for at in range(HEADER + CHUNK // 2, len(data) - 8):  # most templates and names lie in the first half
         if data[at : at + 8 : 2].isalpha() and not any(data[at + 1 : at + 9 : 2]) and random.random() < 0.05:
-            data[at : at + 2] = random.choice(FOLDING_TO_ASCII).encode("utf-16-le")
-    blocks, values = rows_of(bytes(data))
+            data[at : at + 2] = random.choice(units).encode("utf-16-le", "surrogatepass")
+    return bytes(data)
+
+
+def test_folding() -> None:
+    """A character beyond ASCII that folds to ASCII is found, wherever it stands in a text."""
+    random = Random(4)
+    blocks, values = rows_of(_changed(random, FOLDING_TO_ASCII))
     asked = 0
     for text in {text for row in values for text in row if not text.isascii() or "ss" in text}:
         for _ in range(3):
@@ -93,6 +99,39 @@ def test_folding() -> None:
             asked += needle.isascii()
             assert holders(values, needle) <= set(np.flatnonzero(blocks.suspects((needle,))).tolist()), needle
     assert asked > 100
+
+
+@pytest.mark.parametrize("more", ["", FOLDING_TO_ASCII])
+def test_lone_surrogates(more: str) -> None:
+    """Halves of surrogate pairs are dropped from a text, and what then is a word is found."""
+    random = Random(5)
+    changed = _changed(random, ("\ud800", "\udbff", "\udc00", "\udfff", *more))
+    blocks, values = rows_of(changed)
+    hidden = 0
+    texts = sorted({text for row in values for text in row if text.isalpha() or "\\" in text})
+    for text in texts:
+        for start in range(0, len(text), 19):
+            needle = text[start : start + random.randrange(4, 12)]
+            found = holders(values, needle)
+            hidden += needle.encode("utf-16-le") not in changed.lower()
+            assert found <= set(np.flatnonzero(blocks.suspects((needle,))).tolist()), needle
+    assert hidden > 20
+
+
+def test_very_many_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log full of characters that fold to ASCII, or of a word, costs no more than so many hits in each record."""
+    data = bytearray(shared(*SYSMON).read_bytes()[: HEADER + CHUNK])
+    blocks, _ = rows_of(bytes(data))
+    row_at = blocks.block.row_at[: blocks.block.rows]
+    asked: list[int] = []
+    monkeypatch.setattr(Utf16Screen, "_holds", lambda *args: asked.append(args[-1]) or False)
+    for text in ("\u017f", "needle", "n\ud800"):
+        filling = (text * 65536).encode("utf-16-le", "surrogatepass")
+        at, end = int(row_at[0]), blocks.block.used
+        blocks.block.data[at:end] = np.frombuffer(filling[: end - at], np.uint8)
+        asked.clear()
+        assert blocks.suspects(("needle",))[1:-1].all()
+        assert len(asked) <= 10 * len(row_at)
 
 
 @pytest.mark.parametrize("needle", ["4688", "0xdead", "s-1-5-18", "2019-07-28t", "abcdef", "true", "-1", "z", "ß", "a\tb"])

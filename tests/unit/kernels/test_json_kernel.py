@@ -21,6 +21,7 @@ from tocsin.kernels.json import (
     STRICT,
     TELLS_CHANNEL,
     TELLS_EVENT_ID,
+    TEXT_ONLY,
     PathTable,
     read_lines,
 )
@@ -49,6 +50,10 @@ def _paths(layout: int = 0) -> PathTable:
     table.add(0, "", 7)
     table.add(0, "refused", flags=REFUSE)
     table.add(0, "not null", flags=NOT_NULL)
+    table.add(0, "text only", flags=TEXT_ONLY)
+    beside = table.container(NO_AT, layout)
+    table.add(0, "one", inner=beside)
+    table.add(0, "other", inner=table.container(NO_AT, layout, beside))
     for container in (0, inner, innermost, both):
         table.add(container, "gate", 8, flags=TELLS_CHANNEL | TELLS_EVENT_ID)
     return table
@@ -398,6 +403,37 @@ def test_duplicate_keys() -> None:
     values = [*KINDS]
     for first, last in zip(values, values[1:] + values[:1], strict=True):
         assert cells_of(b'{"a":%b,"b":1,"a":%b}' % (first, last)) == {"a": KINDS[last], "b": (INTEGER, b"1")}
+
+
+@pytest.mark.parametrize(
+    "value", [*KINDS, b'{"#text":"x"}', b'{"#text":["x",{"a":1}]}', b'{"#text":{"a":1}}', b'{"#text":-1.5}']
+)
+def test_texts_only(value: bytes) -> None:
+    """Where a text is expected an array makes the line slow, and so does an object that holds more than a text."""
+    fine = value[:1] not in b"[{" or value.startswith(b'{"#text":')
+    for line in (b'{"a":1,"text only":%b}', b'{"text only":%b,"a":1}', b'{"text only": %b ,"text only":1,"a":1}'):
+        assert cells_of(line % value) == ({"a": (INTEGER, b"1")} if fine else None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b'{"#text":"x","@a":1}', b'{"@a":1,"#text":"x"}', b'{"#text":"x","#text":"y"}', b'{"#texts":"x"}', b'{"#text" :"x"}'),
+        *(b'{ "#text":"x"}', b'{"#text":"x" }', b'[{"#text":"x"}]', b'{"#tex":"x"}', b'{"":1}'),
+    ],
+)
+def test_no_texts_only(value: bytes) -> None:
+    """What is written in any other way is slow too."""
+    assert cells_of(b'{"text only":%b,"a":1}' % value) is None
+    assert cells_of(b'{"x":%b,"a":1}' % value) == {"a": (INTEGER, b"1")}
+
+
+def test_containers_beside_each_other() -> None:
+    """A line with two containers of which the later one counts is slow, whatever they hold."""
+    assert cells_of(b'{"one":{"b":1},"a":1}') == cells_of(b'{"other":{"b":1},"a":1}') == {"a": (INTEGER, b"1")}
+    for one, other in ((b"{}", b"{}"), (b'{"b":1}', b"null"), (b"1", b'{"b":1}')):
+        assert cells_of(b'{"one":%b,"a":1,"other":%b}' % (one, other)) is None
+        assert cells_of(b'{"other":%b,"one":%b,"in":{},"gate":1}' % (one, other)) is None
 
 
 @pytest.mark.parametrize(

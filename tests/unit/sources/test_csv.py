@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tocsin.events import Gate
 from tocsin.sources.csv import CsvSource
-from tocsin.sources.interface import Loss, Stream
+from tocsin.sources.interface import Loss, Records, Stream
 
 EVTXECMD = (
     "RecordNumber,EventRecordId,TimeCreated,EventId,Level,Provider,Channel,ProcessId,ThreadId,Computer,UserId,Payload\r\n"
@@ -166,3 +166,20 @@ def test_any_bytes_are_survived(data):
     CsvSource().recognise(content)
     assert (repr(events), [str(e) for e in errors]) == (repr(read(content)[0]), [str(e) for e in read(content)[1]])
     assert all(text is not None for event in events for text in event.values())
+
+
+def test_known_tables_have_a_gate() -> None:
+    """A table of a proxy is told by its columns, and one with audit records in a column by those records."""
+    proxy = (
+        b"Time,URL,Request Method,User Agent,Client IP\n2026-03-01T10:00:00Z,http://a.example/x.exe?q=1,GET,curl,192.0.2.1\n"
+    )
+    record = '{"CreationTime":"2026-03-01T10:00:00","Operation":"Set-X","RecordType":1,"Workload":"Exchange"}'.replace(
+        '"', '""'
+    )
+    audit = f'RecordId,CreationDate,AuditData\n1,2026-03-01T10:00:00Z,"{record}"\n'.encode()
+    for data, gate in ((proxy, ("zscaler", "proxy")), (audit, ("m365", "exchange"))):
+        items = list(CsvSource().read(Stream(io.BytesIO(data), "x")))
+        assert [tuple(item.gate[:2]) for item in items if isinstance(item, Records)] == [gate]
+        for item in items:
+            assert isinstance(item, Records)
+            assert item.decoder.event(item.gate, item.raws[0], 1).time == "2026-03-01T10:00:00.000000Z"

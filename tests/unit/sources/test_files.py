@@ -78,7 +78,7 @@ def test_a_link_into_its_own_folder_is_skipped(folder: Path) -> None:
     """A loop ends at the link, and everything is found once."""
     (folder / "b/deep/up").symlink_to(folder)
     (folder / "b/self").symlink_to(".")
-    assert [entry for entry in walk(folder) if entry[1]] == [("logs/b/deep/up", "F011"), ("logs/b/self", "F011")]
+    assert [entry for entry in walk(folder) if entry[1]] == [("logs/b/self", "F011"), ("logs/b/deep/up", "F011")]
     assert "back into its own folder" in skipped(folder)[0].error.message
 
 
@@ -95,6 +95,21 @@ def test_links_to_files_and_folders_are_followed_once(folder: Path, tmp_path: Pa
     assert ("logs/b2", "F011") in found
     assert ("logs/z.log", "F011") in found
     assert repr(str(folder / "a.log")) in skipped(folder)[-1].error.message
+
+
+def test_real_files_come_before_links(folder: Path) -> None:
+    """A file that a link reaches too is read under its own name, wherever the link lies and whatever it is called."""
+    (folder / "a-first").symlink_to("c.log")
+    (folder / "b/0-folder").symlink_to("deep")
+    found = walk(folder)
+    assert [name for name, code in found if not code] == [
+        "logs/a.log",
+        "logs/b/deep/x.log",
+        "logs/b/one.log",
+        "logs/b/two.log",
+        "logs/c.log",
+    ]
+    assert [entry for entry in found if entry[1]] == [("logs/a-first", "F011"), ("logs/b/0-folder", "F011")]
 
 
 def test_a_hard_link_is_read_once(folder: Path) -> None:

@@ -1,0 +1,93 @@
+"""`tocsin site`: check a site file, and propose one from network logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tocsin.errors import OutputError
+from tocsin.findings import FileOutcome
+from tocsin.findings.text import safe_lines, safe_text
+from tocsin.runs.learn import learn_site
+from tocsin.sites.baseline import CHECKS, missing
+from tocsin.sites.parse import parse_site
+from tocsin.sites.placeholders import placeholders_of
+from tocsin.sites.site import Site
+from tocsin.sites.write import site_text
+
+EXIT_NOTHING_READ = 3
+EXIT_PROBLEMS = 4
+_SHOWN = 15
+
+
+@click.group()
+def site() -> None:
+    """Check a site file, or propose one from network logs."""
+
+
+@site.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> int:
+    """Check a site file: every problem with its place, then what it gives. Exit code 4 when it has a problem."""
+    found, problems, warnings = parse_site(file.read_bytes(), str(file))
+    for problem in problems:
+        click.echo(safe_lines(problem.render()) + "\n")
+    for warning in warnings:
+        click.echo(safe_lines(f"warning: {warning.render()}") + "\n")
+    click.echo(f"{len(problems)} problems, {len(warnings)} warnings")
+    if problems:
+        return EXIT_PROBLEMS
+    for line in describe(found):
+        click.echo(safe_text(line))
+    return 0
+
+
+def describe(found: Site) -> list[str]:
+    """Return what a site file gives: its parts counted, the placeholders that it fills, the checks that it allows."""
+    parts = f"{len(found.zones)} zones, {len(found.assets)} assets, {len(found.conversations)} conversations"
+    lines = [f"{found.name}: {parts}", "", "placeholders"]
+    lines += [f"  %{name}% {len(values)} values" for name, values in placeholders_of(found).items()]
+    lines += ["", "checks"]
+    for item in CHECKS:
+        reason = missing(found, item)
+        lines.append(f"  {item.title}: {f'not evaluable: {reason}' if reason else 'can be evaluated'}")
+    return lines
+
+
+@site.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the file to FILE.")
+@click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
+def learn(paths: tuple[str, ...], output: Path | None, password: tuple[str, ...]) -> int:
+    """Propose a site file from Zeek logs or captures: who talks which protocol to whom, who writes, how often, when.
+
+    The proposal takes everything that was seen for expected: go through it before you use it.
+    """
+    learnt, outcomes = learn_site(paths, password)
+    for outcome in outcomes:
+        _tell(outcome)
+    if not any(outcome.status != "skipped" for outcome in outcomes):
+        click.echo("nothing was readable", err=True)
+        return EXIT_NOTHING_READ
+    text = site_text(learnt)
+    if output is None:
+        click.echo(text, nl=False)
+        return 0
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            "O001", f"{output}: cannot be written: {error.strerror}", hint="check folder and free space"
+        ) from error
+    parts = f"{len(learnt.zones)} zones, {len(learnt.devices)} assets, {len(learnt.talks)} conversations"
+    click.echo(safe_text(f"wrote {output}: {parts}; a proposal to go through"))
+    return 0
+
+
+def _tell(outcome: FileOutcome) -> None:
+    if outcome.status != "read":
+        click.echo(safe_text(f"{outcome.path}: {outcome.status}: {outcome.reason}"), err=True)
+
+
+__all__ = ["describe", "site"]

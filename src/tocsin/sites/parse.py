@@ -1,0 +1,395 @@
+"""Read a site file: every problem is told with its place, and names that are almost right are answered with the right one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from datetime import UTC, time, tzinfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from tocsin.errors import RuleError, SiteError
+from tocsin.rules.documents import load_documents, place
+from tocsin.sites.addresses import parse_address, parse_hostname, parse_mac, parse_network
+from tocsin.sites.protocols import canonical
+from tocsin.sites.roles import ROLES, is_role
+from tocsin.sites.site import (
+    CRITICALITIES,
+    DAYS,
+    LEVELS,
+    Address,
+    Asset,
+    Conversation,
+    Endpoint,
+    Network,
+    Site,
+    WorkingHours,
+    Zone,
+)
+
+Trail = tuple[str | int, ...]
+_MOST: Final = 100
+_NOTES: Final = ("description", "proposed_roles", "seen")
+"""Keys for people, and those of a proposal: nothing is made of them."""
+_SITE: Final = ("site", "description", "zones", "assets", "conversations", "working_hours", "placeholders")
+_ZONE: Final = ("level", "networks", "description")
+_ASSET: Final = ("addresses", "roles", "zone", "criticality", *_NOTES)
+_CONVERSATION: Final = ("from", "to", "protocol", "port", "writes", "functions", "description", "seen")
+_HOURS: Final = ("time_zone", "days", "from", "until", "roles", "description")
+_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
+_MINUTES: Final = 24 * 60
+_PLACEHOLDER: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+def load_site(path: Path) -> Site:
+    """Return the site of a file.
+
+    Raises: SiteError for its first problem, naming how many more there are; OSError when it cannot be read.
+    """
+    site, problems, _ = parse_site(path.read_bytes(), str(path))
+    if problems:
+        first = problems[0]
+        if len(problems) > 1:
+            more = f"'tocsin site check {path}' lists all {len(problems)} problems"
+            first = SiteError(first.code, first.message, where=first.where, hint="; ".join(filter(None, (first.hint, more))))
+        raise first
+    return site
+
+
+def parse_site(text: bytes, path: str) -> tuple[Site, list[SiteError], list[SiteError]]:
+    """Return the site that a text describes, its problems, and what is doubtful about it; each with its place.
+
+    A site with problems lacks what they are about.
+    """
+    try:
+        documents = load_documents(text, path)
+    except RuleError as error:
+        return Site(""), [SiteError("S001", error.message, where=error.where, hint=error.hint)], []
+    reader = _Reader()
+    if len(documents) == 1:
+        site = reader.site(documents[0])
+    else:
+        site = Site("")
+        reader.wrong("S004", f"a site file has one document, this one has {len(documents)}", ())
+    return site, _placed(reader.problems, text, path), _placed(reader.warnings, text, path)
+
+
+def _placed(errors: list[SiteError], text: bytes, path: str) -> list[SiteError]:
+    """Return errors with their places, in the order of the file."""
+    found = [place(error, text, path) for error in errors[:_MOST]]
+    return sorted(found, key=lambda error: (error.where.line, error.where.column) if error.where else (0, 0))
+
+
+class _Reader:
+    """Reads the parts of a document and gathers what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.problems: list[SiteError] = []
+        self.warnings: list[SiteError] = []
+        self._zones: dict[str, Zone] = {}
+        self._assets: dict[str, Asset] = {}
+        self._roles: set[str] = set()
+
+    def wrong(self, code: str, message: str, trail: Trail, hint: str = "") -> None:
+        """Note a problem."""
+        self.problems.append(SiteError(code, message, hint=hint, trail=trail))
+
+    def site(self, body: Any) -> Site:
+        """Return the site of a document."""
+        found = self._map(body, (), _SITE)
+        name = self._text(found, (), "site", required=True)
+        self._read_zones(found.get("zones"))
+        self._read_assets(found.get("assets"))
+        conversations = tuple(
+            item
+            for at, entry in enumerate(self._list(found, (), "conversations"))
+            if (item := self._conversation(entry, ("conversations", at)))
+        )
+        hours = tuple(self._working_hours(found.get("working_hours")))
+        return Site(name, self._zones, self._assets, conversations, hours, self._placeholders(found.get("placeholders")))
+
+    def _map(self, value: Any, trail: Trail, keys: Collection[str]) -> dict[str, Any]:
+        """Return a map with known keys only; empty when the value is none."""
+        if not isinstance(value, dict):
+            expected = f"expected a map with {', '.join(list(keys)[:4])} ..." if keys else "expected a map"
+            self.wrong("S004", f"{expected}, not {_shown(value)}", trail)
+            return {}
+        for key in value if keys else ():
+            if key not in keys:
+                hint = _near(str(key), keys) or f"known are {', '.join(keys)}"
+                self.wrong("S002", f"unknown key {str(key)!r}", (*trail, f"key:{key}"), hint)
+        return {str(key): item for key, item in value.items()}
+
+    def _text(self, found: dict[str, Any], trail: Trail, key: str, required: bool = False) -> str:
+        value = found.get(key)
+        if value is None or value == "":
+            if required and found:
+                self.wrong("S003", f"the key {key!r} is missing or empty", trail)
+            return ""
+        if isinstance(value, (dict, list)):
+            self.wrong("S004", f"{key!r} is a text, not {_shown(value)}", (*trail, key))
+            return ""
+        return str(value)
+
+    def _list(self, found: dict[str, Any], trail: Trail, key: str) -> list[Any]:
+        value = found.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.wrong("S004", f"{key!r} is a list, not {_shown(value)}", (*trail, key))
+            return []
+        return value
+
+    def _texts(self, found: dict[str, Any], trail: Trail, key: str) -> Iterator[tuple[Trail, str]]:
+        """Yield the texts of a list, or of one text, with their trails."""
+        value = found.get(key)
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            yield (*trail, key), str(value)
+            return
+        for at, item in enumerate(self._list(found, trail, key)):
+            if isinstance(item, (dict, list)) or item is None or item == "":
+                self.wrong("S004", f"{key!r} has texts, not {_shown(item)}", (*trail, key, at))
+            else:
+                yield (*trail, key, at), str(item)
+
+    def _one_of(self, value: str, known: Collection[str], trail: Trail, what: str) -> str:
+        if value in known:
+            return value
+        self.wrong("S004", f"{value!r} is no {what}", trail, _near(value, known) or f"known are {', '.join(known)}")
+        return ""
+
+    def _read_zones(self, body: Any) -> None:
+        taken: dict[Network, str] = {}
+        for name, entry in (self._map(body, ("zones",), ()) if body is not None else {}).items():
+            trail: Trail = ("zones", name)
+            found = self._map(entry if entry is not None else {}, trail, _ZONE)
+            networks = [item for item in self._networks(found, trail) if self._is_free(item[1], taken, name, item[0])]
+            self._zones[name] = Zone(name, self._level(found, trail), tuple(network for _, network in networks))
+
+    def _level(self, found: dict[str, Any], trail: Trail) -> float | None:
+        value = found.get("level")
+        if value is None:
+            return None
+        if isinstance(value, (int, float)) and float(value) in LEVELS:
+            return float(value)
+        self.wrong("S004", f"{_shown(value)} is no level of the Purdue model", (*trail, "level"), "0, 1, 2, 3, 3.5, 4 or 5")
+        return None
+
+    def _networks(self, found: dict[str, Any], trail: Trail) -> Iterator[tuple[Trail, Network]]:
+        for at, text in self._texts(found, trail, "networks"):
+            network = parse_network(text)
+            if network is None:
+                self.wrong("S004", f"{text!r} is no network", at, "write for example 10.20.6.0/24, without host bits")
+            else:
+                yield at, network
+
+    def _is_free(self, key: Any, taken: dict[Any, str], name: str, trail: Trail) -> bool:
+        if taken.setdefault(key, name) == name:
+            return True
+        self.wrong("S006", f"{str(key)!r} is given to {taken[key]!r} and to {name!r}", trail, "leave it in one place")
+        return False
+
+    def _read_assets(self, body: Any) -> None:
+        taken: dict[Any, str] = {}
+        for name, entry in (self._map(body, ("assets",), ()) if body is not None else {}).items():
+            self._assets[name] = self._asset(name, entry, taken)
+        for asset in self._assets.values():
+            self._roles.update(asset.roles)
+
+    def _asset(self, name: str, entry: Any, taken: dict[Any, str]) -> Asset:
+        trail: Trail = ("assets", name)
+        found = self._map(entry if entry is not None else {}, trail, _ASSET)
+        addresses: list[Address] = []
+        macs: list[str] = []
+        hosts: list[str] = []
+        own_name = parse_hostname(name)
+        if own_name:
+            self._is_free(own_name, taken, name, (*trail[:-1], f"key:{name}"))
+        for at, text in self._texts(found, trail, "addresses"):
+            address, mac = parse_address(text), parse_mac(text)
+            host = "" if address or mac else parse_hostname(text)
+            if not (address or mac or host) or text.isdecimal():
+                hint = "one address each, networks belong to zones; a hardware address stands in quotes"
+                self.wrong("S004", f"{text!r} is no address and no name of a host", at, hint)
+            elif self._is_free(address or mac or host, taken, name, at):
+                addresses += [address] if address else []
+                macs += [mac] if mac else []
+                hosts += [host] if host else []
+        zone = self._zone_of(found, trail)
+        asset = Asset(
+            name,
+            tuple(addresses),
+            tuple(macs),
+            tuple(hosts),
+            self._asset_roles(found, trail),
+            zone,
+            self._criticality(found, trail),
+        )
+        self._check_zone(asset, trail)
+        return asset
+
+    def _zone_of(self, found: dict[str, Any], trail: Trail) -> str:
+        zone = self._text(found, trail, "zone")
+        if zone and zone not in self._zones:
+            self._unknown("zone", zone, self._zones, (*trail, "zone"))
+            return ""
+        return zone
+
+    def _unknown(self, what: str, name: str, known: Collection[str], trail: Trail) -> None:
+        hint = _near(name, known) or (f"known are {', '.join(sorted(known)[:10])}" if known else f"the file has no {what}s")
+        self.wrong("S005", f"there is no {what} {name!r}", trail, hint)
+
+    def _asset_roles(self, found: dict[str, Any], trail: Trail) -> tuple[str, ...]:
+        roles = []
+        for at, role in self._texts(found, trail, "roles"):
+            if not is_role(role):
+                self.wrong("S004", f"{role!r} is no role", at, "lower case words joined with '_', such as engineering_station")
+                continue
+            roles.append(role)
+            near = _near(role, ROLES, 0.85) if role not in ROLES else ""
+            if near:
+                self.warnings.append(SiteError("S005", f"the role {role!r} is not a known one", hint=near, trail=at))
+        return tuple(dict.fromkeys(roles))
+
+    def _criticality(self, found: dict[str, Any], trail: Trail) -> str:
+        value = self._text(found, trail, "criticality")
+        return self._one_of(value, CRITICALITIES, (*trail, "criticality"), "criticality") if value else ""
+
+    def _check_zone(self, asset: Asset, trail: Trail) -> None:
+        networks = self._zones[asset.zone].networks if asset.zone else ()
+        for address in asset.addresses:
+            if networks and not any(address in network for network in networks):
+                message = f"{address} lies outside the networks of the zone {asset.zone!r}"
+                self.warnings.append(SiteError("S007", message, trail=(*trail, "zone"), hint="correct one of them"))
+
+    def _conversation(self, entry: Any, trail: Trail) -> Conversation | None:
+        found = self._map(entry, trail, _CONVERSATION)
+        if not found:
+            return None
+        ends = {}
+        for key in ("from", "to"):
+            if found.get(key) is None:
+                self.wrong("S003", f"the key {key!r} is missing or empty", trail, "'any' stands for every address")
+            ends[key] = tuple(end for at, text in self._texts(found, trail, key) if (end := self._endpoint(text, at)))
+        functions = tuple(text for _, text in self._texts(found, trail, "functions"))
+        protocol = canonical(self._text(found, trail, "protocol"))
+        if protocol == "any":
+            protocol = ""
+        writes = found.get("writes", False)
+        if not isinstance(writes, bool):
+            self.wrong("S004", f"'writes' is true or false, not {_shown(writes)}", (*trail, "writes"))
+        return Conversation(ends["from"], ends["to"], protocol, self._port(found, trail), writes is True, functions)
+
+    def _port(self, found: dict[str, Any], trail: Trail) -> int:
+        value = found.get("port")
+        if value is None or value == "any":
+            return 0
+        if type(value) is int and 0 < value < 65536:
+            return value
+        self.wrong("S004", f"{_shown(value)} is no port", (*trail, "port"), "a number from 1 to 65535, or leave it out for any")
+        return 0
+
+    def _endpoint(self, text: str, trail: Trail) -> Endpoint | None:
+        if text == "any":
+            return Endpoint("any")
+        if text == "external":
+            return Endpoint("external")
+        if text in self._assets:
+            return Endpoint("asset", text)
+        kind, _, name = text.partition(":")
+        if kind == "zone" and name:
+            return self._named_end("zone", name, self._zones, trail)
+        if kind == "role" and name:
+            return self._named_end("role", name, self._roles.union(ROLES), trail)
+        network = parse_network(text)
+        if network is not None:
+            return Endpoint("network", text, network)
+        names = [*self._assets, *(f"zone:{zone}" for zone in self._zones), *(f"role:{role}" for role in self._roles), "any"]
+        hint = _near(text, names) or "write an asset, role:NAME, zone:NAME, an address, a network, 'external' or 'any'"
+        self.wrong("S005", f"there is no asset {text!r}", trail, hint)
+        return None
+
+    def _named_end(self, kind: Any, name: str, known: Collection[str], trail: Trail) -> Endpoint | None:
+        if name in known:
+            return Endpoint(kind, name)
+        self._unknown(kind, name, known, trail)
+        return None
+
+    def _working_hours(self, body: Any) -> Iterator[WorkingHours]:
+        if body is None:
+            return
+        several = isinstance(body, list)
+        for at, entry in enumerate(body if several else [body]):
+            trail: Trail = ("working_hours", at) if several else ("working_hours",)
+            found = self._map(entry, trail, _HOURS)
+            if found and (hours := self._hours(found, trail)):
+                yield hours
+
+    def _hours(self, found: dict[str, Any], trail: Trail) -> WorkingHours | None:
+        zone_name = self._text(found, trail, "time_zone", required=True)
+        zone = self._time_zone(zone_name, trail)
+        days = [
+            DAYS.index(day)
+            for at, text in self._texts(found, trail, "days")
+            if (day := self._one_of(text.casefold()[:3], DAYS, at, "day of the week"))
+        ]
+        begin, end = self._clock(found, trail, "from"), self._clock(found, trail, "until")
+        known = self._roles.union(ROLES)
+        named = [self._named_end("role", role, known, at) for at, role in self._texts(found, trail, "roles")]
+        roles = tuple(role.name for role in named if role)
+        if not found.get("days"):
+            self.wrong("S003", "the key 'days' is missing or empty", trail, f"a list of {', '.join(DAYS)}")
+        if zone is None or begin is None or end is None:
+            return None
+        return WorkingHours(zone, zone_name, frozenset(days), begin, end, roles or ("engineering_station",))
+
+    def _time_zone(self, name: str, trail: Trail) -> tzinfo | None:
+        if name.upper() == "UTC":  # known without the database of time zones
+            return UTC
+        try:
+            return ZoneInfo(name) if name else None
+        except (KeyError, OSError, ValueError):  # an unknown name, a folder, a name with NUL or leading out of the database
+            hint = "a name such as Europe/Berlin or UTC, of the time zones that this computer has"
+            self.wrong("S004", f"{name!r} is no time zone", (*trail, "time_zone"), hint)
+            return None
+
+    def _clock(self, found: dict[str, Any], trail: Trail, key: str) -> time | None:
+        value = found.get(key)
+        if value is None:
+            self.wrong("S003", f"the key {key!r} is missing or empty", trail, 'a time of day such as "06:00"')
+            return None
+        if type(value) is int and 0 <= value <= _MINUTES:  # YAML reads 18:00 without quotes as a number of minutes
+            return time(value // 60 % 24, value % 60)
+        match = _CLOCK.fullmatch(str(value))
+        if match is None or (match[1] == "24" and match[2] != "00"):
+            self.wrong("S004", f"{_shown(value)} is no time of day", (*trail, key), 'such as "06:00", from 00:00 to 24:00')
+            return None
+        return time(int(match[1]) % 24, int(match[2]))
+
+    def _placeholders(self, body: Any) -> dict[str, tuple[str, ...]]:
+        found = self._map(body, ("placeholders",), ()) if body is not None else {}
+        for name in found:
+            if not _PLACEHOLDER.fullmatch(name):
+                hint = "the name without the percent signs"
+                self.wrong("S004", f"{name!r} is no name of a placeholder", ("placeholders", f"key:{name}"), hint)
+        return {name: tuple(text for _, text in self._texts(found, ("placeholders",), name)) for name in found}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)
+
+
+def _near(name: str, known: Collection[str], cutoff: float = 0.6) -> str:
+    """Return a hint that names what is almost the same, empty when nothing is."""
+    folded = {item.casefold(): item for item in known}
+    close = get_close_matches(name.casefold(), folded, 1, cutoff)
+    return f"did you mean {folded[close[0]]!r}?" if close else ""
+
+
+__all__ = ["load_site", "parse_site"]

@@ -1,0 +1,139 @@
+"""The industrial pack: rules match their events and leave others, attacks in captures are found, a quiet plant is quiet."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compare import match_counts, parse_rules, read_records, reference_counts
+
+import tocsin
+from shared_data import shared
+from tocsin.engine.executor import FastEngine
+from tocsin.plans.expr import Plan
+from tocsin.rules.logsource import why_no_source
+from tocsin.runs.ruleset import RuleSet, load_rules, read_rule_files
+from tocsin.sources import recognise
+from tocsin.sources.interface import Records, Stream
+
+PACK = Path(tocsin.__file__).parent / "packs" / "industrial"
+RULE_PATHS = sorted(path for path in (PACK / "rules").rglob("*.yml") if path.parent.name != "baseline")
+LOUD = ("high", "critical")
+MOST_LOUD = 5
+ATTACKS = {
+    "quickdraw/CL5000EIP-Lock PLC Attempt.pcap": "Controller is locked against others over CIP",
+    "quickdraw/CL5000EIP-Remote Mode Change Attempt.pcap": "Controller is stopped over CIP",
+    "quickdraw/CL5000EIP-Software Download.pcap": "Program objects are created in a controller",
+    "quickdraw/CL5000EIP-Control Protocol Change Attempt.pcap": "Device is reset over CIP",
+    "dnp3/directoperate_and_response.pcap": "DNP3 outputs are operated without a selection",
+    "dnp3/file_write.pcap": "File on a DNP3 outstation is opened for writing",
+    "dnp3/enable_unsolicited_and_response.pcap": "DNP3 outstation is told to report by itself",
+    "s7/step7_s300_download.pcapng": "Program block is loaded into an S7 controller",
+    "s7/tia_s300_downloadOb1.pcapng": "Program block is loaded into an S7 controller",
+    "modbus/modbus_test_data_part1.pcap": "Modbus device is silenced",
+    "iec104/090813_diverse.pcap": "Command over IEC 60870-5-104",
+}
+"""Capture -> the title of the rule that finds its attack."""
+
+
+@pytest.fixture(scope="module")
+def pack() -> RuleSet:
+    """Return the pack, compiled without a site file: the baseline rules that need one are unsupported."""
+    return load_rules(read_rule_files([PACK]), {})
+
+
+@pytest.fixture(scope="module")
+def pack_engine(pack: RuleSet) -> FastEngine:
+    """Return the engine of the pack."""
+    return FastEngine(pack.plans)
+
+
+@cache
+def techniques() -> dict[str, set[str]]:
+    """Return the techniques of ATT&CK for ICS that are in force, with their tactics."""
+    found = {}
+    for item in json.loads(shared("attack", "ics-attack.json").read_bytes())["objects"]:
+        if item.get("type") != "attack-pattern" or item.get("revoked") or item.get("x_mitre_deprecated"):
+            continue
+        names = [ref["external_id"] for ref in item["external_references"] if ref["source_name"] == "mitre-attack"]
+        found[names[0].lower()] = {phase["phase_name"].removesuffix("-ics") for phase in item["kill_chain_phases"]}
+    return found
+
+
+def _records(entry: dict[str, Any]) -> list[Records]:
+    data = json.dumps(entry).encode() + b"\n"
+    source = recognise(data)
+    assert source is not None
+    return [item for item in source.read(Stream(io.BytesIO(data), "x")) if isinstance(item, Records)]
+
+
+def _titles(plans: list[Plan], engine: FastEngine, records: list[Records]) -> Counter[tuple[str, str]]:
+    """Return how often each rule matches, by level and title."""
+    of = {plan.meta.path: (plan.meta.level, plan.meta.title) for plan in plans}
+    return Counter({of[path]: count for path, count in match_counts(engine, plans, records).items()})
+
+
+def test_rules_compile(pack: RuleSet) -> None:
+    """Every rule compiles or waits for the site file, has an id of its own, and sees events that Tocsin can read."""
+    assert {item.code for item in pack.rejected} <= {"R030"}
+    assert {path.parent.name for path in map(Path, (item.note.path for item in pack.rejected))} <= {"baseline"}
+    assert len({plan.meta.id for plan in pack.plans}) == len(pack.plans) >= len(RULE_PATHS)
+    assert not [plan.meta.path for plan in pack.plans if why_no_source(plan.logsource)]
+
+
+@pytest.mark.parametrize("path", RULE_PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_rule(path: Path) -> None:
+    """A rule matches its positive events and none of its negative ones, by both engines."""
+    files = read_rule_files([path])
+    rules, plans = parse_rules(files), load_rules(files, {}).plans
+    cases = yaml.safe_load((PACK / "tests" / path.relative_to(PACK / "rules")).read_bytes())
+    assert cases["rule"] == plans[0].meta.id
+    for name, expected in (("positive", True), ("negative", False)):
+        assert cases[name]
+        for entry in cases[name]:
+            records = _records(entry)
+            assert bool(match_counts(FastEngine(plans), plans, records)) is expected
+            assert bool(reference_counts(rules, records)) is expected
+
+
+@pytest.mark.parametrize("path", sorted((PACK / "rules").rglob("*.yml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_tags_are_those_of_attack(path: Path) -> None:
+    """Each technique is one of ATT&CK for ICS that is in force, and each of them comes with a tactic that it serves."""
+    tags = [tag.removeprefix("attack.") for tag in yaml.safe_load(path.read_bytes())["tags"]]
+    named = [tag for tag in tags if tag[1:].isdecimal()]
+    tactics = set(tags) - set(named)
+    assert named
+    for name in named:
+        assert techniques()[name] & tactics
+    assert tactics <= set().union(*(techniques()[name] for name in named))
+
+
+@pytest.mark.parametrize("capture", ATTACKS)
+def test_attack_is_found(capture: str, pack: RuleSet, pack_engine: FastEngine) -> None:
+    """The attack of a capture is found by the rule that is named for it."""
+    found = _titles(pack.plans, pack_engine, read_records([shared("ics", "pcap", *capture.split("/"))]))
+    assert ATTACKS[capture] in {title for _, title in found}
+
+
+def test_looking_at_a_device_raises_nothing_loud(pack: RuleSet, pack_engine: FastEngine) -> None:
+    """Reading the state of a device is no attack."""
+    path = shared("ics", "pcap", "quickdraw", "CL5000EIP-View Device Status.pcap")
+    records = read_records([path])
+    assert records
+    assert not [title for level, title in _titles(pack.plans, pack_engine, records) if level in LOUD]
+
+
+def test_a_quiet_plant_is_quiet(pack: RuleSet, pack_engine: FastEngine) -> None:
+    """All the benign logs together raise hardly a finding that calls somebody out, and each is told here."""
+    records = read_records(sorted(shared("ics", "zeek").rglob("*.log")))
+    found = _titles(pack.plans, pack_engine, records)
+    loud = {title: count for (level, title), count in found.items() if level in LOUD}
+    assert sum(loud.values()) <= MOST_LOUD
+    assert loud == {"S7 controller is stopped": 1}  # the log of snap7 shows a test client that stops its own server
+    assert found
