@@ -22,6 +22,8 @@ from tocsin.rules.logsource import admits, views, why_no_source
 from tocsin.rules.rule import Rule
 from tocsin.rules.twins import see
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules
+from tocsin.runs.scan import Scan, ScanOptions
+from tocsin.sinks import SINKS
 from tocsin.sources import recognise
 from tocsin.sources.interface import Loss, Records, Stream
 
@@ -165,6 +167,19 @@ def test_fields_that_no_event_states(filled: RuleSet) -> None:
         place = (plan.logsource.product, plan.logsource.category, plan.logsource.service)
         missing |= {(place[0], name) for name in plan.fields if name not in stated.get(place, set()) and name != KEYWORDS}
     assert missing == set(UNSTATED)
+
+
+def test_a_scan_tells_that_they_can_be_shown(tmp_path: Path, reader: str, rule_set: RuleSet) -> None:
+    """A scan of all these logs finds what the engines do, and its coverage lists none of their rules as blind to them."""
+    for case in CASES:
+        tmp_path.joinpath(case["name"]).write_bytes(data_of(case))
+    report = Scan(ScanOptions((str(tmp_path),)), rule_set).run(SINKS["jsonl"](), io.BytesIO())
+    assert {file.status for file in report.coverage.files} == {"read"}
+    assert report.coverage.events == sum(len(case.get("events", [0])) for case in CASES)
+    assert report.tally.findings == sum(sum(case["rules"].values()) for case in CASES)
+    products = {plan.meta.id: plan.logsource.product for plan in rule_set.plans}
+    hidden = {note.id for note in report.coverage.rules.not_evaluable if products[note.id] in PRODUCTS}
+    assert {name for name in hidden if products[name] != "qualys"} == set()
 
 
 def _texts(name: str) -> list[str]:

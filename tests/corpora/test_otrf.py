@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ ZEEK_TABS = (
     "metasploit_outflank-dumpert_lsass_memory_dump_zeek_logs.zip",
     "metasploit_sharpdump_lsass_memory_dump_zeek_logs.zip",
 )
+CLOUD = "ec2_proxy_s3_exfiltration.zip"
 UNREADABLE = "the format is not recognised [F002]"
 SAMPLED_BYTES = 120_000
 """Archives up to this size are compared with the reference."""
@@ -112,8 +114,18 @@ def test_totals(scanned: tuple[Report, list[dict]]) -> None:
     assert report.coverage.events == sum(outcome.events for outcome in report.coverage.files) == 198_384
     assert sum(report.coverage.logsources.values()) == report.coverage.events
     assert not report.coverage.rules.failed
-    assert len(found) == report.tally.findings == 1_895
+    assert len(found) == report.tally.findings == 1_906
     assert [entry["time"] for entry in found] == sorted(entry["time"] for entry in found)
+
+
+def test_cloud(scanned: tuple[Report, list[dict]]) -> None:
+    """The rule on assumed roles finds the calls of CloudTrail that one made, as many as their own fields tell."""
+    with zipfile.ZipFile(shared("otrf", CLOUD)) as archive:
+        lines = [json.loads(line) for name in archive.namelist() for line in archive.read(name).splitlines()]
+    made = [line["userIdentity"]["sessionContext"]["sessionIssuer"] for line in lines if "AssumedRole" in str(line)]
+    found = [entry for entry in scanned[1] if CLOUD in entry["source"]["path"]]
+    assert {entry["rule"]["title"] for entry in found} == {"AWS STS AssumeRole Misuse"}
+    assert len(found) == sum(issuer.get("type") == "Role" for issuer in made) == 11
 
 
 def test_records_are_lines(scanned: tuple[Report, list[dict]]) -> None:
@@ -144,4 +156,4 @@ def test_reference(rule_set: RuleSet, rules: list[Rule]) -> None:
     records = distinct(read_records(paths), _telling)
     counts = fast(rule_set.plans, records)
     assert reference(rules, records) == counts
-    assert (sum(len(item.raws) for item in records), counts.total()) == (13588, 114)
+    assert (sum(len(item.raws) for item in records), counts.total()) == (13588, 125)

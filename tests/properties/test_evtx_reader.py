@@ -94,7 +94,12 @@ def test_truncated(share: float) -> None:
     part = sample()[HEADER_BYTES + whole * CHUNK_BYTES : cut]
     if cut < HEADER_BYTES:
         assert [loss.error.code for loss in losses] == ["F005"]
-    elif any(part):
+        return
+    missing = struct.unpack_from("<H", sample(), 42)[0] - whole - any(part)
+    if missing > 0:
+        last = losses.pop()
+        assert (last.error.code, f"{missing} of its" in last.error.message) == ("F005", True)
+    if any(part):
         assert losses[0].error.code == ("F005" if len(part) >= 8 else "F004")
         assert all(f"chunk {whole} at offset" in loss.error.message for loss in losses)
     else:

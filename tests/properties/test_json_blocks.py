@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from json_compare import FIELDS, Broken, FastJson, Pipe, blocks, mutated, read_slowly, repeated, spelled
 from tocsin.kernels.block import Block
 from tocsin.rules.windows_channels import SPACELESS
+from tocsin.sources import json as json_source
+from tocsin.sources import json_blocks, json_text
 from tocsin.sources.hits import find_hits
 from tocsin.sources.interface import HEAD_BYTES, Stream
 from tocsin.sources.json_blocks import JsonBlocks
@@ -246,3 +249,23 @@ def test_very_many_hits_of_a_search(text: str, size: int) -> None:
     hits = find_hits(database, reader.block.view, 0, reader.block.used, row_at)
     assert len(hits) <= 9 * (2 + max(reader.block.rows, len(data) // 256))
     assert all(data[: place + 1].endswith(text.encode()) for _, place in hits)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+@pytest.mark.parametrize("size", [1999, 2000, 2001, 2100, 2299, 2300, 2301, 2600, 5000])
+def test_lines_beyond_the_limit(size: int, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both readers take a line that is just as long as it may be, and tell the loss of one that is a byte longer."""
+    monkeypatch.setattr(json_text, "RECORD_BYTES", 2000)
+    monkeypatch.setattr(json_blocks, "RECORD_BYTES", 2000)
+    monkeypatch.setattr(json_blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(json_source, "utf8_blocks", partial(json_text.utf8_blocks, size=300))
+    short = b'{"Channel":"Security","EventID":1,"Image":"short"}\n'
+    long = b'{"Channel":"Security","EventID":1,"Image":"' + b"x" * (size - 45 - end.count(b"\r")) + b'"}'
+    for before in (1, 2, 5, 6, 7):
+        data = short * before + long + end + (short * 2 if end else b"")
+        wanted = read_slowly(data)
+        assert wanted.losses["F013"] == (size > 2000)
+        assert wanted.events.total() == before + 2 * bool(end) + (size <= 2000)
+        found = NARROW.read(data)
+        assert found.events == wanted.events
+        assert found.losses == wanted.losses

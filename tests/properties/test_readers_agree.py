@@ -458,7 +458,7 @@ def test_broken_lines_at_borders_of_parts(size: int, monkeypatch: pytest.MonkeyP
             found = both(tmp_path, rules(), 2)
             assert found[0] == whole[0]
             assert coverage_of(found[1]) == coverage_of(whole[1])
-    assert "line 31: not valid JSON" in whole[1].files[0].reason
+    assert "not valid JSON: 31, 91, 121" in whole[1].files[0].reason
     assert whole[1].files[0].events == 292
 
 

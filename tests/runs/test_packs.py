@@ -148,13 +148,13 @@ def test_pack_can_be_added(tmp_path: Path) -> None:
     for path in RULE_PATHS[:3]:
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "readme.txt").write_text("no rule")
-    added, files = add_pack(str(folder), "")
-    assert [item.name for item in installed_packs()] == ["essentials", "mine"]
-    assert [plan.meta.title for plan in load_rules(files, {}).plans] == [
+    added, found = add_pack(str(folder), "").pack, add_pack(str(folder), "").rules
+    assert [item.name for item in installed_packs()] == ["essentials", "industrial", "mine"]
+    assert [plan.meta.title for plan in found.plans] == [
         plan.meta.title for plan in load_rules(read_rule_files([folder]), {}).plans
     ]
     first = added.path.read_bytes()
-    assert add_pack(str(folder), "mine")[0].path.read_bytes() == first
-    assert add_pack(str(added.path), "again")[0].path.read_bytes() == first
+    assert add_pack(str(folder), "mine").pack.path.read_bytes() == first
+    assert add_pack(str(added.path), "again").pack.path.read_bytes() == first
     assert resolve_rules((), ("mine",)) == [added.path]
-    assert len(resolve_rules((), ())) == 3
+    assert len(resolve_rules((), ())) == 4

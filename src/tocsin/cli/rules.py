@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from tocsin.rules.lint import lint
 from tocsin.rules.logsource import visible_events, why_no_source
 from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
-from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules
+from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, waits_for_site
 from tocsin.runs.ruleset import Rejected, RuleFile, RuleSet, load_rules, read_rule_files
 
 EXIT_REJECTED = 4
 _NEAR = 3
+_NAMED = 10
 
 
 @click.group()
@@ -36,11 +38,24 @@ def rules() -> None:
 @click.option("--name", default="", help="Name of the pack [default: from PATH or URL].")
 def add(source: str, name: str) -> int:
     """Install rules from a folder, a zip or an https address as a pack that every scan uses."""
-    pack, files = add_pack(source, name)
-    found = load_rules(files, {})
-    click.echo(f"added pack {pack.name!r}: {_counts(found)}")
-    click.echo(f"stored in {pack.path}")
+    added = add_pack(source, name)
+    click.echo(f"added pack {added.pack.name!r}: {_counts(added.rules)}")
+    click.echo(safe_text(f"stored in {added.pack.path}"))
+    invalid = [f"{item.note.path}: {item.note.reason}" for item in added.rules.rejected if item.outcome == "invalid"]
+    _list("invalid", invalid)
+    _list("left out, since it holds no rule", added.without_rules)
+    for other, count in added.copies.items():
+        which = "the rule of the pack that comes first in 'tocsin rules list' is used"
+        click.echo(f"warning: {count:,} of its ids are in the pack {other!r} already: {which} [R005]")
     return 0
+
+
+def _list(what: str, names: Sequence[str]) -> None:
+    """Print the first names, and how many more there are."""
+    for name in names[:_NAMED]:
+        click.echo(safe_text(f"{what}: {name}"))
+    if len(names) > _NAMED:
+        click.echo(f"{what}: {len(names) - _NAMED:,} more")
 
 
 def _counts(found: RuleSet) -> str:
@@ -82,13 +97,15 @@ def check(paths: tuple[str, ...], config: Path | None, site: Path | None) -> int
     """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
     files = read_rule_files(resolve_rules(paths, ()))
     found = load_rules(files, all_placeholders(config, read_site(site)))
+    if not found.plans and not found.rejected:
+        raise UsageError("U004", f"{', '.join(paths)}: no rule file (.yml, .yaml)", hint="nothing was checked")
     for item in found.rejected:
         _echo(f"{item.outcome}: {item.message}")
     warnings = [warning for file in files for warning in _warnings(file)]
     for warning in warnings:
         _echo(f"warning: {warning.render()}")
     click.echo(f"{_counts(found)}, {len(warnings)} warnings")
-    return EXIT_REJECTED if found.rejected else 0
+    return 0 if all(waits_for_site(item.note) for item in found.rejected) else EXIT_REJECTED
 
 
 def _warnings(file: RuleFile) -> list[TocsinError]:

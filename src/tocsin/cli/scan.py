@@ -20,6 +20,7 @@ from tocsin.findings import Report
 from tocsin.findings.text import safe_json, safe_lines
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.outputs import check_apart, check_not_read, check_output, writing
+from tocsin.runs.packs import waits_for_site
 from tocsin.runs.readers import CHOICES, ENVIRONMENT, waits
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS, make_sink
@@ -225,7 +226,8 @@ def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
     if not any(file.status != "skipped" for file in coverage.files):
         return EXIT_NOTHING_READ
     rules = coverage.rules
-    if strict and (rules.invalid or rules.unsupported or rules.failed or any(f.status != "read" for f in coverage.files)):
+    unusable = [note for note in rules.unsupported if not waits_for_site(note)]
+    if strict and (rules.invalid or unusable or rules.failed or any(f.status != "read" for f in coverage.files)):
         return EXIT_STRICT
     wanted = LEVELS[LEVELS.index(fail_on) :] if fail_on else ()
     return EXIT_FOUND if any(report.tally.levels[level] for level in wanted) else 0

@@ -122,7 +122,8 @@ class _Screen:
         """Print how many rules have each reason, most first, with the names of the first ones."""
         groups: dict[str, list[str]] = {}
         for note in notes:
-            groups.setdefault(_common_reason(note), []).append(_name(note, by_path))
+            reason = _common_reason(note)
+            groups.setdefault(reason, []).append(_name(note, by_path and reason == note.reason))
         ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
         self.groups(ordered[:_SHOWN_REASONS], sum(len(names) for _, names in ordered[_SHOWN_REASONS:]))
 
@@ -172,7 +173,7 @@ def _common_reason(note: RuleNote) -> str:
     copy = _COPY.fullmatch(note.reason)
     if copy is None:
         return note.reason or "no reason is given"
-    return f"the same id is in {_pack(copy[1])} too, whose rule is used [R005]"
+    return f"{_pack(note.path)} has the same ids as {_pack(copy[1])}, whose rules are used [R005]"
 
 
 def _pack(path: str) -> str:

@@ -29,7 +29,7 @@ from tocsin.plans.expr import (
 from tocsin.plans.gates import fold_gate
 from tocsin.rules.logsource import admits, views, why_no_source
 from tocsin.rules.rule import Logsource
-from tocsin.rules.transforms import SAME
+from tocsin.rules.transforms import ITEMS, SAME
 from tocsin.rules.view import Alias, View
 from tocsin.runs.batches import GateSeen
 from tocsin.runs.ruleset import RuleSet
@@ -112,7 +112,8 @@ def _view_fields(view: View, native: set[str]) -> frozenset[str]:
 
 
 def _can_be_made(alias: Alias, native: set[str]) -> bool:
-    return alias.sources[0] in native or (alias.transform == SAME and not native.isdisjoint(alias.sources))
+    any_will_do = alias.transform == SAME or alias.transform in ITEMS
+    return alias.sources[0] in native or (any_will_do and not native.isdisjoint(alias.sources))
 
 
 def logsource_name(gate: Gate) -> str:

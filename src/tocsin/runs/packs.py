@@ -8,20 +8,26 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from tocsin.errors import UsageError
-from tocsin.runs.ruleset import RuleFile, load_rules, read_rule_files
+from tocsin.errors import RuleError, UsageError
+from tocsin.findings import RuleNote
+from tocsin.plans.expr import Plan
+from tocsin.rules.documents import load_documents
+from tocsin.runs.cache import RuleCache, default_cache_dir
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
 
 _BUILT_IN: Final = Path(__file__).parent.parent / "packs"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DOWNLOAD_BYTES: Final = 256 << 20
 _TIMEOUT_S: Final = 60
 _SHOWN_REASONS: Final = 5
+_OF_RULES: Final = frozenset({"detection", "logsource", "correlation", "action", "filter"})
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -32,6 +38,21 @@ class Pack:
     name: str
     path: Path
     built_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A pack that was added: what became of its rules, the files that hold none, and how many of its ids other packs have."""
+
+    pack: Pack
+    rules: RuleSet
+    without_rules: list[str]
+    copies: dict[str, int]
+
+
+def waits_for_site(note: RuleNote) -> bool:
+    """Tell whether a rule that ships with Tocsin is only unsupported because no site file fills its placeholders."""
+    return "[R030]" in note.reason and (_BUILT_IN / note.path).is_file()
 
 
 def default_data_dir() -> Path:
@@ -60,7 +81,7 @@ def resolve_rules(rules: Sequence[str], packs: Sequence[str]) -> list[Path]:
 
 def _path_or_pack(name: str) -> Path:
     path = Path(name)
-    return path if path.exists() else _pack(name)
+    return path if name and path.exists() else _pack(name)
 
 
 def _pack(name: str) -> Path:
@@ -71,23 +92,55 @@ def _pack(name: str) -> Path:
     return known[name]
 
 
-def add_pack(source: str, name: str = "") -> tuple[Pack, list[RuleFile]]:
-    """Store the rules of a folder, a zip or an https address as a pack of the user; return it and its files.
+def add_pack(source: str, name: str = "") -> Added:
+    """Store the rules of a folder, a zip or an https address as a pack of the user; files that hold no rule are left out.
 
     Raises: UsageError U001 or U004 when they cannot be read, U002 for a name that cannot be used.
     """
+    if not source:
+        raise UsageError("U001", "an empty path was given", hint="'.' is the current folder")
     name = name or _name_of(source)
     if not _NAME.fullmatch(name) or name in {pack.name for pack in installed_packs() if pack.built_in}:
         raise UsageError("U002", f"{name!r} cannot be the name of a pack", hint="give another with --name")
     with tempfile.TemporaryDirectory() as folder:
         path = _download(source, Path(folder)) if source.startswith(("https://", "http://")) else Path(source)
-        files = read_rule_files([path])
-        if not files:
+        whole = read_rule_files([path])
+        files = [file for file in whole if not _holds_no_rule(file)]
+        if not whole:
             raise UsageError("U004", f"{source}: holds no rule file (.yml, .yaml)")
-        _require_rules(source, files)
+        _require_rules(source, files or whole)
         target = default_data_dir() / f"{name}.zip"
         _store(files, path, target)
-    return Pack(name, target, False), read_rule_files([target])
+    pack = Pack(name, target, False)
+    found = load_rules(read_rule_files([target]), {})
+    kept = {file.label for file in files}
+    return Added(pack, found, [file.label for file in whole if file.label not in kept], _copies(pack, found))
+
+
+def _holds_no_rule(file: RuleFile) -> bool:
+    """Tell whether a YAML file has nothing of a rule, such as the settings of a tool beside the rules of a corpus."""
+    try:
+        documents = load_documents(file.text, file.label)
+    except RuleError:
+        return False
+    return all(isinstance(document, dict) and _OF_RULES.isdisjoint(document) for document in documents)
+
+
+def _copies(pack: Pack, found: RuleSet) -> dict[str, int]:
+    """Return how many ids of a pack's rules each other installed pack has."""
+    others = [other for other in installed_packs() if other.name != pack.name]
+    known = load_rules(read_rule_files([other.path for other in others]), {}, RuleCache(default_cache_dir()))
+    ids = {meta.id for meta in map(_note_of, found.plans)} | {item.note.id for item in found.rejected}
+    places = {f"{other.path}!/": other.name for other in others} | {f"{other.name}/": other.name for other in others}
+    counts: Counter[str] = Counter()
+    for note in (*map(_note_of, known.plans), *(item.note for item in known.rejected)):
+        if note.id in ids:
+            counts[next((name for place, name in places.items() if note.path.startswith(place)), "another")] += 1
+    return dict(counts)
+
+
+def _note_of(plan: Plan) -> RuleNote:
+    return RuleNote(plan.meta.id or plan.meta.path, plan.meta.title, path=plan.meta.path)
 
 
 def remove_pack(name: str) -> Pack:
@@ -151,4 +204,4 @@ def _store(files: Sequence[RuleFile], root: Path, target: Path) -> None:
     part.replace(target)
 
 
-__all__ = ["Pack", "add_pack", "default_data_dir", "installed_packs", "remove_pack", "resolve_rules"]
+__all__ = ["Added", "Pack", "add_pack", "default_data_dir", "installed_packs", "remove_pack", "resolve_rules", "waits_for_site"]

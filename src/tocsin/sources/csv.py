@@ -118,7 +118,8 @@ class Table:
         return replace(event, original=row, time=event.time or self._time(row), host=event.host or row.get(self.host, ""))
 
     def _time(self, row: Mapping[str, Any]) -> str:
-        return (self.known.time(row) if self.known else "") or table_time(self.time, row.get(self.time))
+        told = (table_time(name, row.get(name)) for name in (self.time, *self.names))
+        return (self.known.time(row) if self.known else "") or next(filter(None, told), "")
 
     def _windows_event(self, row: Mapping[str, Any], spread: Mapping[str, Any], line: int) -> Event:
         system = {name: row[column] for name, column in self.system.items() if column in row}

@@ -243,7 +243,10 @@ AUDIT_KEYS: Final = frozenset(export.keys[0] for export in EXPORTS)
 def audit_shape(inner: Object, found: Object, number: int) -> Event | None:
     """Return the event of an object that is one of the exports, or None."""
     for export in EXPORTS:
-        if all(key in inner for key in export.keys) and (channel := export.channel(inner)):
+        if export.keys[0] not in inner or not all(key in inner for key in export.keys):
+            continue
+        channel = export.channel(inner)
+        if channel:
             more = export.more(inner)
             fields = {**inner, **more} if more else inner
             time = next((time for path in export.times if (time := normal_time(find(inner, path)[1]))), "")

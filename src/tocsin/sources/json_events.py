@@ -36,6 +36,7 @@ _TABLES: Final = "tables"
 """The key of an answer of Log Analytics: its tables have the names of columns apart from the rows."""
 _CARRIERS: Final = ("message", "@message", "_raw", "detail", "CloudTrailEvent", "AuditData", "eventMessage", "log", "RawData")
 """Keys under which collectors put the object or the JSON text of an event: queues, log groups, answers of an interface."""
+_CARRIER_KEYS: Final = frozenset(_CARRIERS)
 _LOOKED_AT: Final = 8
 _HOLDERS: Final = frozenset((*_CONTAINERS, *_MAYBE_CONTAINERS, _TABLES, "_raw", *WRAPPERS))
 _TELLING: Final = SHAPE_KEYS | _HOLDERS
@@ -69,7 +70,9 @@ def json_events(found: Object, number: int, own_record: bool = False) -> Iterato
 
 def is_unknown(found: Object) -> bool:
     """Tell from the keys alone that an object is one plain event; False when it takes more to know."""
-    return _TELLING.isdisjoint(found) and not any(_carries(found.get(name)) for name in _CARRIERS)
+    if not _TELLING.isdisjoint(found):
+        return False
+    return _CARRIER_KEYS.isdisjoint(found) or not any(_carries(found.get(name)) for name in _CARRIERS)
 
 
 def _carries(value: object) -> bool:
@@ -79,6 +82,8 @@ def _carries(value: object) -> bool:
 def _carried(found: Object, number: int) -> Event | None:
     """Return the event of an audit log or of macOS that an object carries; what a finding shows is the object."""
     inner = unwrap(found)
+    if "event" not in inner and _CARRIER_KEYS.isdisjoint(inner):
+        return None
     ecs = inner.get("event")
     texts = [*(inner.get(name) for name in _CARRIERS), ecs.get("original") if isinstance(ecs, dict) else None]
     for carried in map(_object_in, texts):

@@ -195,9 +195,8 @@ def test_copies_of_rules_are_told_by_pack() -> None:
     ]
     lines = show(report(rules=RuleCoverage([RuleNote("1")], invalid=copies)))
     assert block(lines, "Rules invalid: 30") == [
-        "  30  the same id is in first.zip too, whose rule is used [R005]",
-        "        /d/second.zip!/rules/0.yml, /d/second.zip!/rules/1.yml,",
-        "        /d/second.zip!/rules/2.yml and 27 more",
+        "  30  second.zip has the same ids as first.zip, whose rules are used [R005]",
+        "        Rule 0, Rule 1, Rule 2 and 27 more",
     ]
 
 
@@ -206,7 +205,7 @@ def test_long_paths_are_wrapped_after_a_slash() -> None:
     path = "/".join(["evidence", *(f"folder-number-{n}" for n in range(9)), "x" * 90])
     lines = block(show(report(files=[FileOutcome(path, "evtx", "partial", 1, "cut [F005]")])), "Files read in part: 1")
     assert "".join(line.strip() for line in lines[:-1]) == f"{path} (1 event read)"
-    assert [line.strip()[-1] for line in lines[:3]] == ["/", "/", "x"]
+    assert [line.strip()[-1] for line in lines[:3]] == ["/", "/", "/"]
     assert all(line.startswith("  ") for line in lines)
 
 
