@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.reference import view_matches
@@ -58,9 +59,11 @@ def match_counts(engine: FastEngine, plans: Sequence[Plan], records: Sequence[Re
     return counts
 
 
-def reference_counts(rules: Sequence[Rule], records: Sequence[Records]) -> Counter[str]:
+def reference_counts(
+    rules: Sequence[Rule], records: Sequence[Records], placeholders: Mapping[str, Sequence[str]] | None = None
+) -> Counter[str]:
     """Count the matches of each rule by the reference, in this process."""
-    _prepare(rules, records)
+    _prepare(rules, records, placeholders)
     return sum((_count(number) for number in range(len(records))), Counter())
 
 
@@ -71,11 +74,13 @@ def reference(rules: Sequence[Rule], records: Sequence[Records], jobs: int = 2) 
         return sum(pool.imap_unordered(_count, range(len(records)), chunksize=1), Counter())
 
 
-_STATE: dict[str, Sequence] = {}
+_STATE: dict[str, Any] = {}
 
 
-def _prepare(rules: Sequence[Rule], records: Sequence[Records]) -> None:
-    _STATE["rules"], _STATE["records"] = rules, records
+def _prepare(
+    rules: Sequence[Rule], records: Sequence[Records], placeholders: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    _STATE["rules"], _STATE["records"], _STATE["placeholders"] = rules, records, placeholders
     _admitted.cache_clear()
 
 
@@ -95,7 +100,7 @@ def _count(number: int) -> Counter[str]:
     for raw, record in zip(item.raws, item.numbers, strict=True):
         event: Event = item.decoder.event(item.gate, raw, record)
         for rule, seen in _admitted(item.gate):
-            counts[rule.meta.path] += sum(view_matches(rule, event, view) for view in seen)
+            counts[rule.meta.path] += sum(view_matches(rule, event, view, _STATE["placeholders"]) for view in seen)
     return +counts
 
 

@@ -1,9 +1,13 @@
-"""The industrial pack: rules match their events and leave others, attacks in captures are found, a quiet plant is quiet."""
+"""The industrial pack: rules match their events and leave others, attacks in captures are found, a quiet plant is quiet.
+
+`TOCSIN_WRITE_DOCS=1` writes docs/packs/industrial.md anew.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -23,7 +27,37 @@ from tocsin.sources import recognise
 from tocsin.sources.interface import Records, Stream
 
 PACK = Path(tocsin.__file__).parent / "packs" / "industrial"
-RULE_PATHS = sorted(path for path in (PACK / "rules").rglob("*.yml") if path.parent.name != "baseline")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "packs" / "industrial.md"
+OF_SITE = ("baseline", "site")
+"""Folders of rules that wait for a site file; `tests/unit/sites/test_baseline_rules.py` has the tests of the first."""
+ALL_PATHS = sorted((PACK / "rules").rglob("*.yml"))
+RULE_PATHS = [path for path in ALL_PATHS if path.parent.name != "baseline"]
+FEWEST = 100
+SITE = {
+    "EngineeringStations": ["10.20.6.32", "ENG-WS-02"],
+    "JumpHosts": ["10.20.5.10", "JUMP-01"],
+    "Controllers": ["10.20.8.13", "WELL-2"],
+    "MedicalDevices": ["10.30.2.40"],
+    "ICSMasters": ["10.20.6.20", "SCADA-01"],
+}
+"""What a site file fills, for the rules that wait for one."""
+HEAD = """# The industrial pack
+
+{count} rules for the protocols of control systems, the stations around them, hospitals and telecoms. They read the logs of
+Zeek with the ICSNPP parsers, the same events out of captures (`docs/captures.md`), and the logs of Windows and Linux. High is
+what takes equipment out of the hands of its operator, or comes from where nobody belongs; what a plant does every day is
+informational or low, so that a site can look back at it. Rules below `baseline` and `site` wait for a site file
+(`docs/site-file.md`). `tests/corpora/test_industrial.py` writes this page from the rules, and fails when it is not true.
+
+The benign logs of the ICSNPP parsers raise {loud} findings of level high:
+
+{reasons}
+"""
+QUIET = {
+    "S7 controller is stopped": (1, "a test client of snap7 stops its own server"),
+    "Industrial protocol is reached from a public address": (1, "an S7 laboratory with public addresses"),
+}
+"""What a quiet plant raises of level high or above: how often, and why."""
 LOUD = ("high", "critical")
 MOST_LOUD = 5
 ATTACKS = {
@@ -82,8 +116,9 @@ def _titles(plans: list[Plan], engine: FastEngine, records: list[Records]) -> Co
 def test_rules_compile(pack: RuleSet) -> None:
     """Every rule compiles or waits for the site file, has an id of its own, and sees events that Tocsin can read."""
     assert {item.code for item in pack.rejected} <= {"R030"}
-    assert {path.parent.name for path in map(Path, (item.note.path for item in pack.rejected))} <= {"baseline"}
-    assert len({plan.meta.id for plan in pack.plans}) == len(pack.plans) >= len(RULE_PATHS)
+    assert {path.parent.name for path in map(Path, (item.note.path for item in pack.rejected))} == set(OF_SITE)
+    assert len({plan.meta.id for plan in pack.plans}) == len(pack.plans) >= FEWEST
+    assert len(pack.plans) + len(pack.rejected) == len(ALL_PATHS)
     assert not [plan.meta.path for plan in pack.plans if why_no_source(plan.logsource)]
 
 
@@ -91,7 +126,7 @@ def test_rules_compile(pack: RuleSet) -> None:
 def test_rule(path: Path) -> None:
     """A rule matches its positive events and none of its negative ones, by both engines."""
     files = read_rule_files([path])
-    rules, plans = parse_rules(files), load_rules(files, {}).plans
+    rules, plans = parse_rules(files), load_rules(files, SITE).plans
     cases = yaml.safe_load((PACK / "tests" / path.relative_to(PACK / "rules")).read_bytes())
     assert cases["rule"] == plans[0].meta.id
     for name, expected in (("positive", True), ("negative", False)):
@@ -99,10 +134,10 @@ def test_rule(path: Path) -> None:
         for entry in cases[name]:
             records = _records(entry)
             assert bool(match_counts(FastEngine(plans), plans, records)) is expected
-            assert bool(reference_counts(rules, records)) is expected
+            assert bool(reference_counts(rules, records, SITE)) is expected
 
 
-@pytest.mark.parametrize("path", sorted((PACK / "rules").rglob("*.yml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", ALL_PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_tags_are_those_of_attack(path: Path) -> None:
     """Each technique is one of ATT&CK for ICS that is in force, and each of them comes with a tactic that it serves."""
     tags = [tag.removeprefix("attack.") for tag in yaml.safe_load(path.read_bytes())["tags"]]
@@ -135,5 +170,31 @@ def test_a_quiet_plant_is_quiet(pack: RuleSet, pack_engine: FastEngine) -> None:
     found = _titles(pack.plans, pack_engine, records)
     loud = {title: count for (level, title), count in found.items() if level in LOUD}
     assert sum(loud.values()) <= MOST_LOUD
-    assert loud == {"S7 controller is stopped": 1}  # the log of snap7 shows a test client that stops its own server
-    assert found
+    assert loud == {title: count for title, (count, _) in QUIET.items()}
+
+
+def page() -> str:
+    """Return the page of the pack: a table for each folder of rules."""
+    reasons = "\n".join(f"- {title}: {why}" for title, (_, why) in QUIET.items())
+    count = sum(number for number, _ in QUIET.values())
+    lines = [HEAD.format(count=len(ALL_PATHS), loud=count, reasons=reasons)]
+    folder = ""
+    for path in ALL_PATHS:
+        if path.parent.name != folder:
+            folder = path.parent.name
+            lines += [f"## {folder}\n", "| level | rule | log | ATT&CK for ICS |", "|---|---|---|---|"]
+        rule = yaml.safe_load(path.read_bytes())
+        named = sorted(tag.removeprefix("attack.").upper() for tag in rule["tags"] if tag[8:].isdecimal())
+        log = "/".join(filter(None, (rule["logsource"].get(key) for key in ("product", "category", "service"))))
+        lines.append(f"| {rule['level']} | {rule['title']} | {log} | {' '.join(named)} |")
+        lines += [""] if path is ALL_PATHS[-1] or ALL_PATHS[ALL_PATHS.index(path) + 1].parent != path.parent else []
+    return "\n".join(lines)
+
+
+def test_page() -> None:
+    """The page says what the pack holds."""
+    text = page()
+    if os.environ.get("TOCSIN_WRITE_DOCS"):
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(text, "utf-8")
+    assert PAGE.read_text("utf-8") == text
