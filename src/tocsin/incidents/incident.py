@@ -8,7 +8,7 @@ from msgspec import Struct
 class Member(Struct, frozen=True):
     """A finding of an incident: its 1-based number in the order of the findings, and why it is in, in plain words.
 
-    The first finding of an incident has no reason; each other one names the earlier finding that it belongs to.
+    The first finding of an incident has no reason; each other one names another finding and what they share.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Incident(Struct, frozen=True):
 
     `id` is stable for the same findings; `score` is 0 to 100; `level` is the highest of its findings; times are RFC 3339 in
     UTC, empty when no finding has one; `assets` are lines of the site file's assets; `processes` are trees in preorder.
-    `findings` counts all, also those beyond the listed `members`.
+    `findings` counts all, also those beyond the listed `members`; names are the first 50 of each kind.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Incident(Struct, frozen=True):
     addresses: tuple[str, ...]
     assets: tuple[str, ...]
     processes: tuple[Process, ...]
+    processes_left_out: int
     members: tuple[Member, ...]
 
 
