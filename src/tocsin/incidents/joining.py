@@ -61,7 +61,9 @@ def _reasons(facts: Sequence[Facts], links: Iterable[Link]) -> dict[int, tuple[s
             known[item.earlier] = item
         if item.earlier not in forth or item.kind.strength < forth[item.earlier].kind.strength:
             forth[item.earlier] = item
-    found = {at: (item.reason(facts[item.later].number, names),) for at, item in forth.items() if at not in back}
+    found: dict[int, tuple[str, ...]] = {
+        at: (item.reason(facts[item.later].number, names),) for at, item in forth.items() if at not in back
+    }
     for at, items in back.items():
         best = sorted(items.values(), key=lambda item: (item.kind.strength, -facts[item.earlier].number, item.shared))
         found[at] = tuple(item.reason(facts[item.earlier].number, names) for item in best[:_REASONS])
