@@ -20,7 +20,9 @@ from tocsin.rules.lint import lint
 from tocsin.rules.logsource import visible_events, why_no_source
 from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
+from tocsin.runs.outputs import check_output, writing
 from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, waits_for_site
+from tocsin.runs.rule_tests import junit, run_tests
 from tocsin.runs.ruleset import Rejected, RuleFile, RuleSet, load_rules, read_rule_files
 
 EXIT_REJECTED = 4
@@ -106,6 +108,36 @@ def check(paths: tuple[str, ...], config: Path | None, site: Path | None) -> int
         _echo(f"warning: {warning.render()}")
     click.echo(f"{_counts(found)}, {len(warnings)} warnings")
     return 0 if all(waits_for_site(item.note) for item in found.rejected) else EXIT_REJECTED
+
+
+@rules.command(name="test")
+@click.argument("packs", nargs=-1, metavar="[FOLDER|PACK]...")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders.")
+@click.option("--site", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Site file that fills placeholders.")
+@click.option("--junit", "junit_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit XML.")
+def run_rule_tests(packs: tuple[str, ...], config: Path | None, site: Path | None, junit_path: Path | None) -> int:
+    """Run the positive and negative tests of rules [default: of the packs that ship with Tocsin].
+
+    Exit code 4 when a rule fails its test or cannot be used.
+    """
+    if junit_path:
+        check_output(junit_path)
+    placeholders = all_placeholders(config, read_site(site))
+    names = packs or tuple(pack.name for pack in installed_packs() if pack.built_in)
+    results = [result for folder in resolve_rules(names, ()) for result in run_tests(folder, placeholders)]
+    for result in results:
+        if result.outcome in ("failed", "unusable", "untested"):
+            for problem in result.problems:
+                click.echo(safe_text(f"{result.outcome}: {result.path}: {result.title}: {problem}"))
+    if junit_path:
+        with writing(junit_path) as out:
+            out.write(junit(results, ", ".join(names)))
+    counts = Counter(result.outcome for result in results)
+    click.echo(
+        f"{counts['passed']} rules passed with {sum(result.events for result in results):,} events, {counts['failed']} failed, "
+        f"{counts['untested']} without a test, {counts['unusable']} unusable, {counts['waiting']} waiting for a site file"
+    )
+    return EXIT_REJECTED if counts["failed"] or counts["unusable"] else 0
 
 
 def _warnings(file: RuleFile) -> list[TocsinError]:

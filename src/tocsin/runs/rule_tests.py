@@ -1,0 +1,195 @@
+"""Tests of rules: events that a rule must match, and others that it must not, in files beside the rules."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+from xml.etree import ElementTree as ET
+
+from msgspec import Struct
+
+from tocsin.engine.executor import FastEngine
+from tocsin.errors import RuleError, TocsinError, UsageError
+from tocsin.events import Event, batch_of
+from tocsin.findings.text import safe_text
+from tocsin.plans.expr import Plan
+from tocsin.rules.documents import load_documents
+from tocsin.runs.packs import waits_for_site
+from tocsin.runs.ruleset import RuleFile, load_rules, read_rule_files
+from tocsin.sources import recognise
+from tocsin.sources.interface import Loss, Records, Stream
+
+Outcome = Literal["passed", "failed", "untested", "unusable", "waiting"]
+_RULES: Final = "rules"
+_TESTS: Final = "tests"
+_KEYS: Final = frozenset({"rule", "positive", "negative"})
+_TAGS: Final[dict[str, str]] = {"failed": "failure", "unusable": "error", "untested": "skipped", "waiting": "skipped"}
+_KINDS: Final = (("positive", True), ("negative", False))
+
+
+class RuleTest(Struct, frozen=True):
+    """What became of a rule: its title, path and id, how many events were tried, and what went wrong.
+
+    A rule is `waiting` when it ships with Tocsin and no site file was given that fills its placeholders.
+    """
+
+    title: str
+    path: str
+    rule: str
+    outcome: Outcome
+    events: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def run_tests(folder: Path, placeholders: Mapping[str, Sequence[str]]) -> Iterator[RuleTest]:
+    """Run the tests of every rule of a folder, in the order of its files.
+
+    The test of `rules/a/b.yml`, or of `a/b.yml` in a folder without `rules`, is `tests/a/b.yml`. Raises: UsageError U004 when
+    the folder holds no rule.
+    """
+    if not folder.is_dir():
+        raise UsageError("U004", f"{folder} is no folder", hint="tests lie in files beside the rules, so a folder is needed")
+    inside = folder / _RULES if (folder / _RULES).is_dir() else folder
+    files = [file for file in read_rule_files([inside]) if not Path(file.label).is_relative_to(folder / _TESTS)]
+    if not files:
+        raise UsageError("U004", f"{folder}: no rule file (.yml, .yaml)", hint="nothing was tested")
+    used: set[Path] = set()
+    for file in files:
+        path = folder / _TESTS / _relative(file.label, inside)
+        used.add(path)
+        yield from _of_file(file, path, placeholders)
+    for path in sorted((folder / _TESTS).rglob("*.y*ml")):
+        if path not in used:
+            yield RuleTest(path.stem, str(path), "", "failed", 0, ("the test belongs to no rule: no rule file has its name",))
+
+
+def _relative(label: str, folder: Path) -> Path:
+    """Return the path of a rule file below its folder; a rule that ships with Tocsin is labelled from the packs on."""
+    shipped = f"{folder.parent.name}{os.sep}{folder.name}{os.sep}"
+    return Path(label).relative_to(folder) if Path(label).is_relative_to(folder) else Path(label.removeprefix(shipped))
+
+
+def _of_file(file: RuleFile, path: Path, placeholders: Mapping[str, Sequence[str]]) -> Iterator[RuleTest]:
+    found = load_rules([file], placeholders)
+    for item in found.rejected:
+        outcome: Outcome = "waiting" if waits_for_site(item.note) else "unusable"
+        yield RuleTest(item.note.title, file.label, item.note.id, outcome, 0, (item.note.reason,))
+    try:
+        cases = _cases(path)
+    except RuleError as error:
+        yield from (_result(plan, file.label, "failed", 0, (str(error),)) for plan in found.plans)
+        return
+    wanted = {str(case["rule"]) for case in cases}
+    for plan in found.plans:
+        of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
+        if of_rule:
+            events, problems = _try(plan, of_rule)
+            yield _result(plan, file.label, "failed" if problems else "passed", events, problems)
+        elif cases:
+            problem = f"{path}: is the test of {', '.join(sorted(wanted))}, not of this rule"
+            yield _result(plan, file.label, "failed", 0, (problem,))
+        else:
+            yield _result(plan, file.label, "untested", 0, (f"there is no {path}",))
+
+
+def _result(plan: Plan, label: str, outcome: Outcome, events: int, problems: tuple[str, ...]) -> RuleTest:
+    return RuleTest(plan.meta.title, label, plan.meta.id, outcome, events, problems)
+
+
+def _cases(path: Path) -> list[dict[str, Any]]:
+    """Return the tests of a file, none when it is not there. Raises: RuleError R002-R004."""
+    if not path.is_file():
+        return []
+    cases = load_documents(path.read_bytes(), str(path))
+    for case in cases:
+        if not isinstance(case, dict) or not set(case) <= _KEYS or "rule" not in case:
+            raise RuleError("R002", f"{path}: a test has the keys rule, positive and negative")
+        for kind, _ in _KINDS:
+            entries = case.get(kind)
+            if not entries or not isinstance(entries, list) or not all(isinstance(entry, dict | str) for entry in entries):
+                raise RuleError("R003", f"{path}: {kind} needs a list of events, each a map of fields or lines of a log")
+    return cases
+
+
+def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str, ...]]:
+    """Show every event to the rule; return their number, and those that went wrong."""
+    problems: list[str] = []
+    events = 0
+    for case in cases:
+        for kind, wanted in _KINDS:
+            for number, entry in enumerate(case[kind], 1):
+                events += 1
+                try:
+                    matched = _matches(plan, entry)
+                except TocsinError as error:
+                    problems.append(f"{kind} event {number} cannot be read: {error}")
+                    continue
+                if matched is not wanted:
+                    said = "matches, and must not" if matched else "does not match"
+                    problems.append(f"{kind} event {number} {said}: {_short(entry)}")
+    return events, tuple(problems)
+
+
+def _matches(plan: Plan, entry: Mapping[str, Any] | str) -> bool:
+    """Tell whether a rule matches an event as a scan reads it. Raises: RuleError R014 when it cannot be read whole."""
+    text = entry if isinstance(entry, str) else json.dumps(entry, default=str)
+    stream = Stream(io.BytesIO(text.encode("utf-8", "surrogatepass") + b"\n"), "test")
+    source = recognise(stream.head)
+    if source is None:
+        raise RuleError("R014", "no format of a log is recognised")
+    engine, matched = FastEngine([plan]), False
+    for item in source.read(stream):
+        if isinstance(item, Loss):
+            raise RuleError("R014", str(item.error))
+        columns = item.decoder.columns(item.gate, item.raws, engine.gate_plan(item.gate).demand)
+        answer = engine.match(batch_of(item.gate, columns, len(item.raws), partial(_event, item)))
+        if answer.faults:
+            raise RuleError("R014", "the rule could not be decided on it")
+        matched = matched or bool(answer.found)
+    return matched
+
+
+def _event(item: Records, row: int) -> Event:
+    return item.decoder.event(item.gate, item.raws[row], item.numbers[row])
+
+
+def _short(entry: Mapping[str, Any] | str) -> str:
+    text = entry if isinstance(entry, str) else json.dumps(entry, default=str)
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def junit(results: Sequence[RuleTest], name: str) -> bytes:
+    """Return the results in the form of JUnit that servers of continuous integration read: a case for each rule."""
+    counts = Counter(_TAGS.get(result.outcome) for result in results)
+    numbers = {"tests": len(results), "failures": counts["failure"], "errors": counts["error"], "skipped": counts["skipped"]}
+    attributes = {"name": _xml(name), **{key: str(value) for key, value in numbers.items()}}
+    root = ET.Element("testsuites", attributes)
+    suite = ET.SubElement(root, "testsuite", attributes)
+    for result in results:
+        case = ET.SubElement(suite, "testcase", {"classname": _xml(result.path), "name": _xml(result.title or result.rule)})
+        tag = _TAGS.get(result.outcome)
+        if tag:
+            told = ET.SubElement(case, tag, {"message": _xml("; ".join(result.problems))})
+            told.text = _xml("\n".join(result.problems))
+    ET.indent(root)
+    return bytes(ET.tostring(root, "utf-8", xml_declaration=True)) + b"\n"
+
+
+def _xml(text: str) -> str:
+    """Return text that XML 1.0 may hold: what it may not is written as an escape."""
+    allowed = (0x9, 0xA, 0xD)
+    return "".join(
+        char
+        if ord(char) in allowed or 0x20 <= ord(char) <= 0xD7FF or 0xE000 <= ord(char) <= 0xFFFD or ord(char) > 0xFFFF
+        else f"\\u{ord(char):04x}"
+        for char in "\n".join(safe_text(line) for line in text.split("\n"))
+    )
+
+
+__all__ = ["Outcome", "RuleTest", "junit", "run_tests"]

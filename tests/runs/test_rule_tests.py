@@ -1,0 +1,109 @@
+"""Tests of rules are run as a scan would read their events, and what fails is told by its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tocsin.errors import UsageError
+from tocsin.runs.packs import resolve_rules
+from tocsin.runs.rule_tests import RuleTest, junit, run_tests
+
+ID = "44444444-4444-4444-8444-444444444444"
+RULE = f"""\
+title: Whoami
+id: {ID}
+level: low
+logsource: {{product: windows, category: process_creation}}
+detection:
+  s: {{CommandLine|contains: whoami}}
+  condition: s
+"""
+EVENT = (
+    "{{Channel: Microsoft-Windows-Sysmon/Operational, EventID: 1, Provider_Name: Microsoft-Windows-Sysmon, CommandLine: {}}}"
+)
+
+
+def cases(positive: str = "whoami", negative: str = "hostname", rule: str = ID) -> str:
+    """Return a file of tests."""
+    return f"rule: {rule}\npositive: [{EVENT.format(positive)}]\nnegative: [{EVENT.format(negative)}]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a rule."""
+    (tmp_path / "rules" / "deep").mkdir(parents=True)
+    (tmp_path / "tests" / "deep").mkdir(parents=True)
+    (tmp_path / "rules" / "deep" / "a.yml").write_text(RULE)
+    return tmp_path
+
+
+def run(folder: Path, text: str | None) -> RuleTest:
+    """Return what became of the rule with a test."""
+    if text is not None:
+        (folder / "tests" / "deep" / "a.yml").write_text(text)
+    (result,) = run_tests(folder, {})
+    return result
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "problem"),
+    [
+        (cases(), "passed", ""),
+        (None, "untested", "there is no"),
+        (cases(positive="hostname"), "failed", "positive event 1 does not match"),
+        (cases(negative="whoami /all"), "failed", "negative event 1 matches, and must not"),
+        (cases(rule="x"), "failed", "is the test of x"),
+        (f"rule: {ID}\npositive: []\nnegative: []\n", "failed", "positive needs a list of events"),
+        (f"rule: {ID}\nother: 1\n", "failed", "a test has the keys"),
+        ("a: [", "failed", "R001"),
+        (cases().replace("positive: [{", "positive: [nonsense, {"), "failed", "positive event 1 cannot be read"),
+    ],
+)
+def test_outcomes(text: str | None, outcome: str, problem: str, folder: Path) -> None:
+    """Each way in which a test can end is told."""
+    result = run(folder, text)
+    assert (result.outcome, result.title, result.rule) == (outcome, "Whoami", ID)
+    assert problem in "; ".join(result.problems)
+    assert bool(result.problems) is (outcome != "passed")
+
+
+def test_unusable_rule(folder: Path) -> None:
+    """A rule that cannot be used is no success."""
+    (folder / "rules" / "deep" / "a.yml").write_text(RULE.replace("condition: s", "condition: x"))
+    assert run(folder, cases()).outcome == "unusable"
+
+
+def test_test_without_a_rule(folder: Path) -> None:
+    """A test whose rule was removed or renamed fails."""
+    (folder / "tests" / "old.yml").write_text(cases())
+    assert [result.outcome for result in run_tests(folder, {})] == ["untested", "failed"]
+
+
+def test_folder_without_rules(tmp_path: Path) -> None:
+    """A folder without rules, and a file, are errors."""
+    with pytest.raises(UsageError, match="no rule file"):
+        list(run_tests(tmp_path, {}))
+    (tmp_path / "x.yml").write_text(RULE)
+    with pytest.raises(UsageError, match="is no folder"):
+        list(run_tests(tmp_path / "x.yml", {}))
+    assert [result.outcome for result in run_tests(tmp_path, {})] == ["untested"]
+
+
+def test_packs_that_ship() -> None:
+    """Every rule of the packs passes its test, or waits for a site file."""
+    outcomes = {
+        result.outcome for pack in ("essentials", "industrial") for result in run_tests(*resolve_rules((pack,), ()), {})
+    }
+    assert outcomes == {"passed", "waiting"}
+
+
+def test_junit(folder: Path) -> None:
+    """The XML can be read whatever the texts hold, and counts what it tells."""
+    hostile = RuleTest("a\x00<b>\ud800\x1b[31m", "p&q", "", "failed", 1, ("\x08&<", "]]>"))
+    root = ET.fromstring(junit([hostile, run(folder, cases()), RuleTest("t", "p", "", "untested", 0, ("x",))], "n"))
+    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == ("3", "1", "0", "1")
+    tags = [[child.tag for child in case] for case in root.iter("testcase")]
+    assert tags == [["failure"], [], ["skipped"]]
