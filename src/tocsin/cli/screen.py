@@ -81,6 +81,34 @@ def show_report(report: Report, console: Console, findings_path: str | None) -> 
         screen.alarm()
 
 
+def show_hunt(report: Report, console: Console, findings_path: str | None, first: Sequence[Sequence[str]]) -> None:
+    """Print the end of a hunt; `first` are the lines that tell of each of the first findings."""
+    screen = _Screen(console)
+    coverage, tally = report.coverage, report.tally
+    if coverage.interrupted:
+        screen.alarm()
+    if tally.findings:
+        _show_findings(screen, tally, findings_path, "What was found")
+    else:
+        where = "" if coverage.complete else " in what was read"
+        none = "Nothing was found, and nothing could have been: no event was read."
+        screen.heading(f"Nothing of what was looked for was found{where}." if coverage.events else none)
+    if first:
+        screen.heading("First findings")
+        for head, *more in first:
+            screen.prose(_MARGIN, _plain(head))
+            for line in more:
+                screen.row(_plain(line, "bold"))
+        if tally.findings > len(first):
+            screen.row(Text(f"and {tally.findings - len(first):,} more: write them to a file with -o", "dim"))
+    _show_evidence(screen, report, "Coverage of this hunt")
+    _show_rules(screen, "Looked for", coverage.rules.compiled)
+    _show_rules(screen, "Not looked for", coverage.rules.unsupported, by_path=True)
+    _show_rules(screen, "Not decided on some events", coverage.rules.failed)
+    if coverage.interrupted:
+        screen.alarm()
+
+
 class _Screen:
     """Lines that fit the console: a table's rows are cropped, prose is wrapped under its indent."""
 
@@ -204,7 +232,7 @@ def _ranked(found: Mapping[str, int], empty: str) -> list[tuple[Text, int]]:
     return [(_plain(name) if name else Text(empty, "dim"), count) for name, count in ordered]
 
 
-def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
+def _show_findings(screen: _Screen, tally: Tally, path: str | None, what: str = "Rules that matched") -> None:
     title = _number(tally.findings, "finding")
     notes = [f"{_number(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
     notes += [f"written to {path}"] if path else []
@@ -215,7 +243,7 @@ def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
         )
     levels = sorted(tally.levels.items(), key=lambda item: _rank(item[0]))
     screen.counts([(_plain(level, _STYLES.get(level, "")), count) for level, count in levels])
-    screen.heading("Rules that matched")
+    screen.heading(what)
     rules = sorted(tally.rules.items(), key=lambda item: (_rank(item[0][1]), -item[1], item[0][0]))
     screen.counts([(_rule(title, level), count) for (title, level), count in rules])
     screen.heading("Hosts")
@@ -264,22 +292,8 @@ def _nothing(coverage: Coverage) -> str:
 
 def _show_coverage(screen: _Screen, report: Report) -> None:
     coverage, rules = report.coverage, report.coverage.rules
-    files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
-    for file in coverage.files:
-        files[file.status].append(file)
-    read, partial, skipped = files.values()
-    screen.heading("Coverage of this scan")
-    counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
-    screen.row(Text(f"files   {counted} ({_speed(report)})"))
-    screen.row(Text(f"events  {coverage.events:,}"))
     counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
-    screen.row(Text(f"rules   {counted}"))
-    _show_files(screen, partial)
-    _show_skipped(screen, skipped)
-    _show_unseen(screen, [file for file in read + partial if file.unseen])
-    if coverage.logsources:
-        screen.heading("Events by logsource")
-        _show_logsources(screen, coverage.logsources)
+    _show_evidence(screen, report, "Coverage of this scan", f"rules   {counted}")
     _show_rules(screen, "Rules unsupported", rules.unsupported)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
     if coverage.events:
@@ -287,6 +301,27 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
     _show_baseline(screen, coverage)
+
+
+def _show_evidence(screen: _Screen, report: Report, title: str, more: str = "") -> None:
+    """Say what was read, what could not be, and what was in it."""
+    coverage = report.coverage
+    files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
+    for file in coverage.files:
+        files[file.status].append(file)
+    read, partial, skipped = files.values()
+    screen.heading(title)
+    counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
+    screen.row(Text(f"files   {counted} ({_speed(report)})"))
+    screen.row(Text(f"events  {coverage.events:,}"))
+    if more:
+        screen.row(Text(more))
+    _show_files(screen, partial)
+    _show_skipped(screen, skipped)
+    _show_unseen(screen, [file for file in read + partial if file.unseen])
+    if coverage.logsources:
+        screen.heading("Events by logsource")
+        _show_logsources(screen, coverage.logsources)
 
 
 def _show_baseline(screen: _Screen, coverage: Coverage) -> None:
@@ -436,4 +471,4 @@ def _fit(parts: Iterable[str], width: int) -> str:
     return line
 
 
-__all__ = ["ScanProgress", "show_report"]
+__all__ = ["ScanProgress", "show_hunt", "show_report"]
