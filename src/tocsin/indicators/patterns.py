@@ -12,7 +12,7 @@ from tocsin.indicators.interface import ADDRESS, DOMAIN, FILE_NAME, HASH, URL
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<path>[a-z0-9-]+:(?:[\w-]+|'[^']*')(?:\.(?:[\w-]+|'[^']*')|\[\S+?\])*)"""
-    r"|(?P<word>[A-Za-z]+)|(?P<mark>!=|<=|>=|[=<>()\[\],]))"
+    r"|(?P<word>[A-Za-z]+|[bht]'[^']*')|(?P<number>[+-]?\d+(?:\.\d+)?)|(?P<mark>!=|<=|>=|[=<>()\[\],]))"
 )
 _PATHS: Final = {
     "file:name": FILE_NAME,

@@ -23,6 +23,8 @@ from tocsin.sources.json_blocks import block_database
 from tocsin.sources.json_events import UNKNOWN
 from tocsin.sources.screen import KeywordScreen
 
+_MOST_TIMEOUTS: Final = 10
+"""How often an expression may be cut off before it is no longer tried; events then count as undecided at once."""
 _NO_LOGSOURCE: Final = FoundLogsource("", "", "")
 SEARCH: Final = FoundRule("search", "Search", "informational", "", (), "", (), "")
 """What findings of a search without indicators name as their rule."""
@@ -83,6 +85,7 @@ class _Hunter(Collector):
         needles = search.needles
         self._demand = Demand((KEYWORDS,), needles, frozenset(), needles)
         self._screen: KeywordScreen | None = None
+        self._cut_off, self._why = 0, ""
 
     def look_at(self, records: Records, origin: Origin) -> None:
         """Search records: those that cannot hold a needle are never decoded."""
@@ -117,10 +120,14 @@ class _Hunter(Collector):
 
     def look(self, event: Event, origin: Origin, record: int) -> None:
         """Search an event, and hand on every hit."""
+        if self._cut_off >= _MOST_TIMEOUTS:
+            self.failed[0, self._why] += 1
+            return
         try:
             hits = self._search.hits(event)
         except RegexTimeout as error:
-            self.failed[(0, str(error))] += 1
+            self._cut_off, self._why = self._cut_off + 1, str(error)
+            self.failed[0, self._why] += 1
             return
         for hit in hits:
             self._emit(hit, event, origin, record)
