@@ -16,6 +16,7 @@ from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
 from tocsin.cli.site import site
 from tocsin.cli.stats import stats
+from tocsin.cli.timeline import timeline
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines
 
@@ -31,7 +32,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, hunt, stats, rules, explain, site):
+for _verb in (scan, hunt, timeline, stats, rules, explain, site):
     app.add_command(_verb)
 
 

@@ -109,6 +109,23 @@ def show_hunt(report: Report, console: Console, findings_path: str | None, first
         screen.alarm()
 
 
+def show_timeline(report: Report, console: Console, path: str, untimed: int) -> None:
+    """Print the end of a timeline; `path` is where it was written, if to a file; `untimed` activities have no time."""
+    screen = Screen(console)
+    if report.coverage.interrupted:
+        screen.alarm()
+    screen.heading(_number(report.tally.findings, "activity", "activities") + (f", written to {path}" if path else ""))
+    screen.counts([(plain(kind), count) for (kind, _), count in sorted(report.tally.rules.items())])
+    if untimed:
+        screen.prose("", Text(f"{_number(untimed, 'activity', 'activities')} without a time left out", "yellow"))
+    if report.tally.hosts:
+        screen.heading("Hosts")
+        screen.counts(_ranked(report.tally.hosts, "(no host in the event)"))
+    show_evidence(screen, report, "Coverage of this timeline")
+    if report.coverage.interrupted:
+        screen.alarm()
+
+
 class Screen:
     """Lines that fit the console: a table's rows are cropped, prose is wrapped under its indent."""
 
@@ -224,8 +241,8 @@ def plain(text: str, style: str = "") -> Text:
     return Text(safe_text(text), style)
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _number(count: int, noun: str, several: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def _ranked(found: Mapping[str, int], empty: str) -> list[tuple[Text, int]]:
@@ -472,4 +489,4 @@ def _fit(parts: Iterable[str], width: int) -> str:
     return line
 
 
-__all__ = ["ScanProgress", "Screen", "plain", "show_evidence", "show_hunt", "show_report"]
+__all__ = ["ScanProgress", "Screen", "plain", "show_evidence", "show_hunt", "show_report", "show_timeline"]

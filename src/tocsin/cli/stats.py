@@ -9,11 +9,11 @@ from typing import Any
 import click
 import msgspec
 
-from tocsin.cli.scan import EXIT_FAILURE, exit_code, interruptible, progress
+from tocsin.cli.scan import EXIT_FAILURE, Outputs, exit_code, interruptible, progress, tell
 from tocsin.errors import OutputError
 from tocsin.findings.text import safe_json
 from tocsin.inquiries.statistics import Summary
-from tocsin.runs.outputs import check_output, writing
+from tocsin.runs.outputs import writing
 from tocsin.runs.ruleset import RuleSet
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.runs.statistics import StatisticsInquiry, joined
@@ -32,6 +32,7 @@ from tocsin.sinks import JsonLinesSink
     show_default=True,
     help="Shortest span without events that is told, in minutes.",
 )
+@click.option("--coverage", metavar="FILE", help="Write what was looked at as JSON to FILE.")
 @click.option("--strict", is_flag=True, help="Leave with 4 when a file could not be read in full.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes [default: one for each core].")
 @click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
@@ -43,13 +44,13 @@ def stats(paths: tuple[str, ...], as_json: bool, output: Path | None, gap_minute
 
     Exit codes: 0 done; 1 failure of Tocsin; 2 usage; 3 nothing readable; 4 files failed under --strict; 130 interrupted.
     """
-    if output:
-        check_output(output)
+    outputs = Outputs.of(str(output) if output else None, None, options["coverage"])
+    outputs.check(())
     if as_json and sys.stdout is None:
         raise OutputError("O001", "the statistics cannot be written: standard output is closed")
     chosen = ScanOptions(
         paths=paths,
-        outputs=(output,) if output else (),
+        outputs=tuple(path for path in (output, outputs.coverage) if path),
         jobs=options["jobs"] or 0,
         passwords=options["password"],
         inquiry=StatisticsInquiry(),
@@ -57,6 +58,7 @@ def stats(paths: tuple[str, ...], as_json: bool, output: Path | None, gap_minute
     running = Scan(chosen, RuleSet([], []))
     with interruptible(running), progress(options["quiet"]) as tick:
         report = running.run(JsonLinesSink(), None, tick)
+    tell(report, outputs, quiet=True)
     summary = joined(running.answers).summary(60 * gap_minutes)
     summary.events, summary.complete = report.coverage.events, report.coverage.complete
     if output or as_json:
