@@ -3,7 +3,7 @@
 ::
 
     TocsinError
-    ├── UsageError (ValueError)        U: a wrong argument or configuration file
+    ├── UsageError (ValueError)        U: a wrong argument or configuration file; I: a file of indicators
     │   └── SiteError                  S: a site file that has no meaning
     ├── RuleError (ValueError)         R: a rule that has no meaning; it becomes Invalid
     │   └── UnsupportedRule            R: a rule that needs what is not there; it becomes Unsupported
@@ -53,6 +53,10 @@ CODES: Final[dict[str, str]] = {
     "S006": "the site file gives one address, name or network twice",
     "S007": "an asset lies outside the networks of its zone",
     "S008": "there are too many conversations to propose a site file",
+    "I001": "a file of indicators cannot be read",
+    "I002": "a file of indicators is of another form",
+    "I003": "there are too many indicators",
+    "I004": "nothing to hunt for is left",
     "F001": "the file cannot be opened",
     "F002": "the format is not recognised",
     "F003": "the file is empty",

@@ -11,10 +11,13 @@ import click
 
 from tocsin import __version__
 from tocsin.cli.explain import explain
+from tocsin.cli.hunt import hunt
 from tocsin.cli.incidents import incidents
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
 from tocsin.cli.site import site
+from tocsin.cli.stats import stats
+from tocsin.cli.timeline import timeline
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines
 
@@ -30,7 +33,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, incidents, rules, explain, site):
+for _verb in (scan, hunt, incidents, timeline, stats, rules, explain, site):
     app.add_command(_verb)
 
 

@@ -74,15 +74,15 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     Exit codes: 0 done; 10 findings at or above --fail-on; 1 failure of Tocsin; 2 usage; 3 nothing readable;
     4 rules or files failed under --strict; 130 interrupted.
     """
-    outputs = _Outputs.of(options["output"], options["form"], options["coverage"])
+    outputs = Outputs.of(options["output"], options["form"], options["coverage"])
     outputs.check((*rules, config, options["site"]))
     chosen = ScanOptions(
         paths=paths,
         output=outputs.findings,
         outputs=(outputs.coverage,) if outputs.coverage else (),
         level=options["level"],
-        since=_time(options["since"]),
-        until=_time(options["until"]),
+        since=time_option(options["since"]),
+        until=time_option(options["until"]),
         jobs=options["jobs"] or 0,
         dedupe=options["dedupe"],
         passwords=options["password"],
@@ -99,19 +99,19 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     if not options["quiet"] and waits(chosen.reader):
         click.echo("note: compiling the fast readers (once, half a minute)", err=True)
     try:
-        with _interruptible(running), _progress(options["quiet"]) as tick:
+        with interruptible(running), progress(options["quiet"]) as tick:
             sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None)
             running.run(sink, sys.stdout.buffer if outputs.stdout == "findings" else None, tick)
     finally:
         if running.compiling and not options["quiet"]:
             click.echo("note: the fast readers are being compiled in the background (once, half a minute)", err=True)
         if running.report:
-            _tell(running.report, outputs, options["quiet"])
-    return _exit_code(running.report, options["fail_on"], options["strict"]) if running.report else EXIT_FAILURE
+            tell(running.report, outputs, options["quiet"])
+    return exit_code(running.report, options["fail_on"], options["strict"]) if running.report else EXIT_FAILURE
 
 
 @dataclass(frozen=True, slots=True)
-class _Outputs:
+class Outputs:
     """Where findings and coverage go: to files, and one of them, by its name, to standard output."""
 
     findings: Path | None
@@ -120,7 +120,7 @@ class _Outputs:
     form: str
 
     @classmethod
-    def of(cls, output: str | None, form: str | None, coverage: str | None) -> _Outputs:
+    def of(cls, output: str | None, form: str | None, coverage: str | None) -> Outputs:
         """Return what the options say. Raises: UsageError U002 when both would go to standard output, O001 without one."""
         findings_out = output == "-" or (output is None and form is not None)
         if findings_out and coverage == "-":
@@ -146,7 +146,7 @@ class _Outputs:
                 check_not_read(files, Path(other), str(other))
 
 
-def _tell(report: Report, outputs: _Outputs, quiet: bool) -> None:
+def tell(report: Report, outputs: Outputs, quiet: bool) -> None:
     """Show the end of a scan and write the coverage; what cannot be written keeps nothing else from being told."""
     try:
         if outputs.coverage or outputs.stdout == "coverage":
@@ -158,7 +158,8 @@ def _tell(report: Report, outputs: _Outputs, quiet: bool) -> None:
             _show(report, outputs)
 
 
-def _time(text: str | None) -> str:
+def time_option(text: str | None) -> str:
+    """Return the time that an option gives, or an empty text. Raises: UsageError U002."""
     if not text:
         return ""
     found = normal_time(text if len(text) > 10 else f"{text}T00:00:00Z")
@@ -168,7 +169,7 @@ def _time(text: str | None) -> str:
 
 
 @contextmanager
-def _interruptible(running: Scan) -> Iterator[None]:
+def interruptible(running: Scan) -> Iterator[None]:
     """Turn the first Ctrl-C or SIGTERM into an early, orderly end."""
     told: list[int] = []
 
@@ -187,7 +188,8 @@ def _interruptible(running: Scan) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int, int, int], None]]:
+def progress(quiet: bool) -> Iterator[Callable[[int, int, int, int], None]]:
+    """Give what shows how far a scan is; nothing where nobody looks."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total, events, findings: None
         return
@@ -209,7 +211,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int, int, int], None]]:
             shown.close()
 
 
-def _show(report: Report, outputs: _Outputs) -> None:
+def _show(report: Report, outputs: Outputs) -> None:
     from rich.console import Console
 
     from tocsin.cli.screen import show_report
@@ -217,7 +219,8 @@ def _show(report: Report, outputs: _Outputs) -> None:
     show_report(report, Console(stderr=bool(outputs.stdout)), str(outputs.findings) if outputs.findings else None)
 
 
-def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
+def exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
+    """Return the exit code of a scan, the worst that applies."""
     coverage = report.coverage
     if coverage.interrupted:
         return EXIT_INTERRUPTED
@@ -233,4 +236,4 @@ def _exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
     return EXIT_FOUND if any(report.tally.levels[level] for level in wanted) else 0
 
 
-__all__ = ["scan"]
+__all__ = ["EXIT_FAILURE", "Outputs", "exit_code", "interruptible", "progress", "scan", "tell", "time_option"]

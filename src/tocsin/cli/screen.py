@@ -68,7 +68,7 @@ _LINKED: Final = re.compile(r"\A.* (?=\[F011\]\Z)", re.DOTALL)
 
 def show_report(report: Report, console: Console, findings_path: str | None) -> None:
     """Print the end of a scan; `findings_path` is where the findings were written, if anywhere."""
-    screen = _Screen(console)
+    screen = Screen(console)
     interrupted = report.coverage.interrupted
     if interrupted:
         screen.alarm()
@@ -81,7 +81,52 @@ def show_report(report: Report, console: Console, findings_path: str | None) -> 
         screen.alarm()
 
 
-class _Screen:
+def show_hunt(report: Report, console: Console, findings_path: str | None, first: Sequence[Sequence[str]]) -> None:
+    """Print the end of a hunt; `first` are the lines that tell of each of the first findings."""
+    screen = Screen(console)
+    coverage, tally = report.coverage, report.tally
+    if coverage.interrupted:
+        screen.alarm()
+    if tally.findings:
+        _show_findings(screen, tally, findings_path, "What was found")
+    else:
+        where = "" if coverage.complete else " in what was read"
+        none = "Nothing was found, and nothing could have been: no event was read."
+        screen.heading(f"Nothing of what was looked for was found{where}." if coverage.events else none)
+    if first:
+        screen.heading("First findings")
+        for head, *more in first:
+            screen.prose(_MARGIN, plain(head))
+            for line in more:
+                screen.row(plain(line, "bold"))
+        if tally.findings > len(first):
+            screen.row(Text(f"and {tally.findings - len(first):,} more: write them to a file with -o", "dim"))
+    show_evidence(screen, report, "Coverage of this hunt")
+    _show_rules(screen, "Looked for", coverage.rules.compiled)
+    _show_rules(screen, "Not looked for", coverage.rules.unsupported, by_path=True)
+    _show_rules(screen, "Not decided on some events", coverage.rules.failed)
+    if coverage.interrupted:
+        screen.alarm()
+
+
+def show_timeline(report: Report, console: Console, path: str, untimed: int) -> None:
+    """Print the end of a timeline; `path` is where it was written, if to a file; `untimed` activities have no time."""
+    screen = Screen(console)
+    if report.coverage.interrupted:
+        screen.alarm()
+    screen.heading(_number(report.tally.findings, "activity", "activities") + (f", written to {path}" if path else ""))
+    screen.counts([(plain(kind), count) for (kind, _), count in sorted(report.tally.rules.items())])
+    if untimed:
+        screen.prose("", Text(f"{_number(untimed, 'activity', 'activities')} without a time left out", "yellow"))
+    if report.tally.hosts:
+        screen.heading("Hosts")
+        screen.counts(_ranked(report.tally.hosts, "(no host in the event)"))
+    show_evidence(screen, report, "Coverage of this timeline")
+    if report.coverage.interrupted:
+        screen.alarm()
+
+
+class Screen:
     """Lines that fit the console: a table's rows are cropped, prose is wrapped under its indent."""
 
     def __init__(self, console: Console) -> None:
@@ -90,7 +135,7 @@ class _Screen:
     def heading(self, title: str) -> None:
         """Print a title after an empty line."""
         self._console.print()
-        self.prose("", _plain(title, "bold"))
+        self.prose("", plain(title, "bold"))
 
     def alarm(self) -> None:
         """Print that the scan is not complete, so that it cannot be overlooked."""
@@ -133,11 +178,11 @@ class _Screen:
         for reason, names in found:
             head = f"{_MARGIN}{len(names):>{width},}{_MARGIN}"
             if len(names) == 1:
-                self.prose(head, Text.assemble(_plain(names[0], style), ": ", _plain(reason)))
+                self.prose(head, Text.assemble(plain(names[0], style), ": ", plain(reason)))
                 continue
             more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
-            self.prose(head, _plain(reason))
-            self.prose(" " * len(head) + _MARGIN, _plain(", ".join(names[:_SHOWN_NAMES]) + more, style or "dim"))
+            self.prose(head, plain(reason))
+            self.prose(" " * len(head) + _MARGIN, plain(", ".join(names[:_SHOWN_NAMES]) + more, style or "dim"))
         if left:
             self.prose(f"{_MARGIN}{'':{width}}{_MARGIN}", Text(f"and {left:,} more: see --coverage", "dim"))
 
@@ -191,20 +236,21 @@ def _name(note: RuleNote, by_path: bool) -> str:
     return (note.path if by_path else note.title) or note.title or note.id or note.path
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
+    """Return text from events, files or rules as it may be shown."""
     return Text(safe_text(text), style)
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _number(count: int, noun: str, several: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def _ranked(found: Mapping[str, int], empty: str) -> list[tuple[Text, int]]:
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return [(_plain(name) if name else Text(empty, "dim"), count) for name, count in ordered]
+    return [(plain(name) if name else Text(empty, "dim"), count) for name, count in ordered]
 
 
-def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
+def _show_findings(screen: Screen, tally: Tally, path: str | None, what: str = "Rules that matched") -> None:
     title = _number(tally.findings, "finding")
     notes = [f"{_number(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
     notes += [f"written to {path}"] if path else []
@@ -214,8 +260,8 @@ def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
             _MARGIN, Text(f"{_number(tally.untimed, 'finding')} without a time: --since and --until keep these", "dim")
         )
     levels = sorted(tally.levels.items(), key=lambda item: _rank(item[0]))
-    screen.counts([(_plain(level, _STYLES.get(level, "")), count) for level, count in levels])
-    screen.heading("Rules that matched")
+    screen.counts([(plain(level, _STYLES.get(level, "")), count) for level, count in levels])
+    screen.heading(what)
     rules = sorted(tally.rules.items(), key=lambda item: (_rank(item[0][1]), -item[1], item[0][0]))
     screen.counts([(_rule(title, level), count) for (title, level), count in rules])
     screen.heading("Hosts")
@@ -229,7 +275,7 @@ def _show_findings(screen: _Screen, tally: Tally, path: str | None) -> None:
 
 
 def _rule(title: str, level: str) -> Text:
-    return Text.assemble(_plain(level, _STYLES.get(level, "")), " " * max(0, _LEVEL_WIDTH - len(level)), _MARGIN, _plain(title))
+    return Text.assemble(plain(level, _STYLES.get(level, "")), " " * max(0, _LEVEL_WIDTH - len(level)), _MARGIN, plain(title))
 
 
 def _rank(level: str) -> int:
@@ -243,7 +289,7 @@ def _tactics(found: Mapping[str, int]) -> list[tuple[Text, int]]:
         counts[name.lower().replace("_", "-")] += count
     order = {name: place for place, name in enumerate(_TACTICS)}
     ordered = sorted(counts.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
-    return [(_plain(name.replace("-", " ")), count) for name, count in ordered]
+    return [(plain(name.replace("-", " ")), count) for name, count in ordered]
 
 
 def _nothing(coverage: Coverage) -> str:
@@ -262,24 +308,10 @@ def _nothing(coverage: Coverage) -> str:
     return f"Nothing was found{where}. {could}."
 
 
-def _show_coverage(screen: _Screen, report: Report) -> None:
+def _show_coverage(screen: Screen, report: Report) -> None:
     coverage, rules = report.coverage, report.coverage.rules
-    files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
-    for file in coverage.files:
-        files[file.status].append(file)
-    read, partial, skipped = files.values()
-    screen.heading("Coverage of this scan")
-    counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
-    screen.row(Text(f"files   {counted} ({_speed(report)})"))
-    screen.row(Text(f"events  {coverage.events:,}"))
     counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
-    screen.row(Text(f"rules   {counted}"))
-    _show_files(screen, partial)
-    _show_skipped(screen, skipped)
-    _show_unseen(screen, [file for file in read + partial if file.unseen])
-    if coverage.logsources:
-        screen.heading("Events by logsource")
-        _show_logsources(screen, coverage.logsources)
+    show_evidence(screen, report, "Coverage of this scan", f"rules   {counted}")
     _show_rules(screen, "Rules unsupported", rules.unsupported)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
     if coverage.events:
@@ -289,7 +321,28 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
     _show_baseline(screen, coverage)
 
 
-def _show_baseline(screen: _Screen, coverage: Coverage) -> None:
+def show_evidence(screen: Screen, report: Report, title: str, more: str = "") -> None:
+    """Say what was read, what could not be, and what was in it."""
+    coverage = report.coverage
+    files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
+    for file in coverage.files:
+        files[file.status].append(file)
+    read, partial, skipped = files.values()
+    screen.heading(title)
+    counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
+    screen.row(Text(f"files   {counted} ({_speed(report)})"))
+    screen.row(Text(f"events  {coverage.events:,}"))
+    if more:
+        screen.row(Text(more))
+    _show_files(screen, partial)
+    _show_skipped(screen, skipped)
+    _show_unseen(screen, [file for file in read + partial if file.unseen])
+    if coverage.logsources:
+        screen.heading("Events by logsource")
+        _show_logsources(screen, coverage.logsources)
+
+
+def _show_baseline(screen: Screen, coverage: Coverage) -> None:
     """Say which checks against the site file were evaluated; nothing where there is neither one nor a log to check."""
     if not coverage.site and not any(name.startswith(_NETWORK) for name in coverage.logsources):
         return
@@ -300,7 +353,7 @@ def _show_baseline(screen: _Screen, coverage: Coverage) -> None:
         screen.reasons(notes, by_path=False)
 
 
-def _show_rules(screen: _Screen, title: str, notes: Sequence[RuleNote], by_path: bool = False) -> None:
+def _show_rules(screen: Screen, title: str, notes: Sequence[RuleNote], by_path: bool = False) -> None:
     if notes:
         screen.heading(f"{title}: {len(notes):,}")
         screen.reasons(notes, by_path)
@@ -311,19 +364,19 @@ def _speed(report: Report) -> str:
     return f"{size}, {_size(report.size_bytes / report.seconds)}/s" if report.seconds >= _RATE_S else size
 
 
-def _show_files(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+def _show_files(screen: Screen, files: Sequence[FileOutcome]) -> None:
     """Name files that were read in part, each with what was lost."""
     if not files:
         return
     screen.heading(f"Files read in part: {len(files):,}")
     for file in files[:_SHOWN]:
-        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), f" ({_number(file.events, 'event')} read)"))
-        screen.prose(3 * _MARGIN, _plain(file.reason or "no reason is given"))
+        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({_number(file.events, 'event')} read)"))
+        screen.prose(3 * _MARGIN, plain(file.reason or "no reason is given"))
     if len(files) > _SHOWN:
         screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
 
 
-def _show_skipped(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+def _show_skipped(screen: Screen, files: Sequence[FileOutcome]) -> None:
     """Name files that were skipped by their reasons, first those that may hold evidence."""
     if not files:
         return
@@ -337,7 +390,7 @@ def _show_skipped(screen: _Screen, files: Sequence[FileOutcome]) -> None:
     screen.groups(shown, len(files) - sum(len(names) for _, names in shown), "yellow")
 
 
-def _show_unseen(screen: _Screen, files: Sequence[FileOutcome]) -> None:
+def _show_unseen(screen: Screen, files: Sequence[FileOutcome]) -> None:
     """Name files that were read, and of which no rule sees all events, whatever rules there are."""
     if not files:
         return
@@ -345,18 +398,18 @@ def _show_unseen(screen: _Screen, files: Sequence[FileOutcome]) -> None:
     screen.heading(f"Read, but no rule can see it: {_number(len(files), 'file')}, {_number(events, 'event')}")
     for file in sorted(files, key=lambda file: -file.unseen)[:_SHOWN]:
         some = "" if file.unseen == file.events else f"{file.unseen:,} of "
-        screen.prose(_MARGIN, Text.assemble(_plain(file.path, "yellow"), f" ({some}{_number(file.events, 'event')})"))
+        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({some}{_number(file.events, 'event')})"))
     if len(files) > _SHOWN:
         screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
     screen.prose(_MARGIN, Text("They fit no log that Tocsin knows: look at them by hand."))
 
 
-def _show_logsources(screen: _Screen, logsources: Mapping[str, int]) -> None:
+def _show_logsources(screen: Screen, logsources: Mapping[str, int]) -> None:
     """Count events by logsource; those that no rule can see are never left out."""
     ordered = dict(sorted(logsources.items(), key=lambda item: (-item[1], item[0])))
     first = [name for at, name in enumerate(ordered) if at < _SHOWN or name.startswith(_UNSEEN)]
     rest = [name for name in ordered if name not in first]
-    cells = [(_plain(name) if name else Text("(none)", "dim"), ordered[name]) for name in first + rest]
+    cells = [(plain(name) if name else Text("(none)", "dim"), ordered[name]) for name in first + rest]
     screen.counts(cells, shown=len(first), more=": see --coverage")
 
 
@@ -436,4 +489,4 @@ def _fit(parts: Iterable[str], width: int) -> str:
     return line
 
 
-__all__ = ["ScanProgress", "show_report"]
+__all__ = ["ScanProgress", "Screen", "plain", "show_evidence", "show_hunt", "show_report", "show_timeline"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
@@ -39,6 +39,8 @@ class Gathered:
     repeated: set[int] = field(default_factory=set)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
     unseen: Counter[Origin] = field(default_factory=Counter)
+    answers: list[Any] = field(default_factory=list)
+    """What an inquiry told beside findings."""
     size_bytes: int = 0
     """What was read, of compressed files as expanded."""
 
@@ -158,6 +160,8 @@ class Pool:
         self.gathered.failed += message.failed
         self.gathered.lost += message.lost
         self.gathered.unseen.update(message.unseen)
+        if message.answer is not None:
+            self.gathered.answers.append(message.answer)
 
     def _end(self, member: _Member) -> None:
         del self._members[member.pipe]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import FileOutcome, Report, Tally
@@ -18,6 +18,7 @@ from tocsin.plans.expr import Plan
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.coverage import is_complete, make_coverage, unseen_reason
 from tocsin.runs.folder import work_folder
+from tocsin.runs.inquiry import Inquiry
 from tocsin.runs.outputs import check_not_read, mark, note_path, writing
 from tocsin.runs.pool import Gathered, Pool
 from tocsin.runs.readers import Readers, choose, compiling
@@ -56,6 +57,8 @@ class ScanOptions:
     reader: str = "auto"
     limits: Limits = field(default_factory=Limits)
     site: Site | None = None
+    inquiry: Inquiry | None = None
+    """What looks at the events in place of rules."""
 
 
 Tick = Callable[[int, int, int, int], None]
@@ -72,6 +75,7 @@ class Scan:
         self._compiling = False
         self._compiled_s = 0.0
         self.report: Report | None = None
+        self.answers: list[Any] = []
 
     def interrupt(self) -> None:
         """End early; what was found so far is written, marked incomplete."""
@@ -107,14 +111,21 @@ class Scan:
                 until=self._options.until,
                 stdin=stdin,
                 site=self._site_options(),
+                inquiry=self._options.inquiry,
             )
+            if self._options.inquiry:
+                self._options.inquiry.prepare(settings.readers.wanted)
             gathered = self._gather(settings, total, tick)
             outcomes = skipped + _outcomes(units, gathered, self._interrupted)
             complete = not self._interrupted and is_complete(outcomes)
             tally, more_new = Tally(), [False]
             entries = self._entries(gathered, folder, tally, more_new)
             failure = self._write(entries, gathered, units, sink, out, complete)
-        coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, gathered.failed, self._interrupted)
+        self.answers = gathered.answers
+        failed = Counter() if self._options.inquiry else gathered.failed
+        coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, failed, self._interrupted)
+        if self._options.inquiry:
+            self._options.inquiry.cover(coverage, gathered.failed)
         coverage.untimed = tally.untimed
         coverage.site = self._options.site.name if self._options.site else ""
         coverage.baseline = baseline_checks(self._options.site, self._options.level, gathered.seen, more_new[0])
@@ -161,7 +172,7 @@ class Scan:
     def _plans(self) -> list[Plan]:
         lowest = LEVELS.index(self._options.level)
         plans = [plan for plan in self._rules.plans if LEVELS.index(plan.meta.level) >= lowest]
-        if not plans:
+        if not plans and not self._options.inquiry:
             hint = "give other --rules, or a lower --level"
             raise UsageError("U003", "no rule is left to evaluate", hint=hint)
         return plans

@@ -24,9 +24,10 @@ from tocsin.findings import FileOutcome, Finding
 from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
+from tocsin.runs.inquiry import Collector, Inquiry
 from tocsin.runs.readers import Readers, make_reader
 from tocsin.runs.site import SiteOptions, SiteWatch
-from tocsin.runs.spool import Spool, entry_of
+from tocsin.runs.spool import Entry, Spool, entry_of
 from tocsin.runs.units import LINES, FileSlice, Unit
 from tocsin.sources import recognise
 from tocsin.sources.containers import Limits, open_streams
@@ -52,6 +53,8 @@ class Settings:
     stdin: int = -1
     """A duplicate of standard input's descriptor: a worker's own is closed when it starts."""
     site: SiteOptions | None = None
+    inquiry: Inquiry | None = None
+    """What looks at the events in place of rules."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,8 @@ class Sealed:
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
     unseen: Counter[Origin] = field(default_factory=Counter)
+    answer: Any = None
+    """What an inquiry tells beside findings, since the last time."""
 
 
 @dataclass(slots=True)
@@ -117,7 +122,7 @@ class Worker:
     todo: Iterator[Unit]
     spool: Spool = field(init=False)
     engine: FastEngine = field(init=False)
-    batcher: Batcher = field(init=False)
+    batcher: Batcher | Collector = field(init=False)
     fast: dict[str, BlockSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,6 +130,9 @@ class Worker:
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
         self.engine = FastEngine(self.settings.plans)
         site = self.settings.site
+        if self.settings.inquiry:
+            self.batcher = self.settings.inquiry.collector(self._take_entry)
+            return
         self.batcher = Batcher(self.engine, self.settings.plans, self._emit, SiteWatch(site) if site else None)
 
     def run(self) -> None:
@@ -144,18 +152,24 @@ class Worker:
         return bool(self.shared.stop.value)
 
     def _emit(self, finding: Finding, origin: Origin, channel: str, record_id: str, new: str) -> None:
-        if finding.time and not (
-            self.settings.since <= finding.time and (not self.settings.until or finding.time < self.settings.until)
-        ):
-            return
-        self.spool.add(entry_of(finding, origin, channel, record_id, new))
-        self.shared.findings[self.number] += 1
+        if self._in_time(finding.time):
+            self._take_entry(entry_of(finding, origin, channel, record_id, new))
+
+    def _in_time(self, time: str) -> bool:
+        """Tell whether a time is in the range that was asked for; an unknown one may be."""
+        return not time or (self.settings.since <= time and (not self.settings.until or time < self.settings.until))
+
+    def _take_entry(self, entry: Entry) -> None:
+        if self._in_time(entry.time):
+            self.spool.add(entry)
+            self.shared.findings[self.number] += 1
 
     def _seal(self) -> None:
         self.batcher.flush()
         unseen = self.batcher.tell_unseen()
         seen, failed, lost = self.batcher.tell()
-        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen))
+        answer = self.settings.inquiry.answer(self.batcher) if self.settings.inquiry else None
+        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen, answer))
 
     def _read_unit(self, unit: Unit) -> UnitDone:
         done = UnitDone(unit.number, [])
@@ -224,6 +238,9 @@ class Worker:
 
     def _fast_reader(self, name: str) -> BlockSource | None:
         """Return the fast reader of a format, made when it is first wanted; None when there is none, or not yet."""
+        inquiry = self.settings.inquiry
+        if inquiry and name not in inquiry.fast_formats:
+            return None
         if name not in self.fast and self.settings.readers.ready(name):
             reader, engine = make_reader(name, self.engine, self.settings.plans)
             self.fast[name] = reader

@@ -73,7 +73,7 @@ class CsvSink:
 
     def begin(self, out: BinaryIO) -> None:
         """Write the names of the columns."""
-        out.write(_line((*COLUMNS, *((ASSETS,) if self._assets else ()))))
+        out.write(csv_line((*COLUMNS, *((ASSETS,) if self._assets else ()))))
 
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
@@ -83,10 +83,10 @@ class CsvSink:
         tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
         techniques = " ".join(name.upper() for name in _tags(_TECHNIQUE, rule.tags))
         places = (source.path, source.format, str(source.record))
-        cells = [*map(_cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]
+        cells = [*map(cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]
         if self._assets:
-            cells.append(_cell("; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())))
-        out.write(_line(cells))
+            cells.append(cell("; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())))
+        out.write(csv_line(cells))
 
     def end(self, out: BinaryIO, complete: bool) -> None:
         """Write nothing: the form has no place for `complete`, which the coverage tells."""
@@ -96,20 +96,22 @@ def _tags(form: re.Pattern[str], tags: Sequence[str]) -> Iterable[str]:
     return (found[1] for tag in tags if (found := form.fullmatch(tag.lower())))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a text as a cell: one line, nothing that a terminal obeys, no formula."""
     text = safe_text(text)
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _json_cell(value: Raw) -> str:
     text = safe_json(bytes(value)).decode()
-    return _cell(_FORMULA_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    return cell(_FORMULA_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def _line(cells: Sequence[str]) -> bytes:
+def csv_line(cells: Sequence[str]) -> bytes:
+    """Return cells as a row."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue().encode()
 
 
-__all__ = ["ASSETS", "COLUMNS", "CsvSink"]
+__all__ = ["ASSETS", "COLUMNS", "CsvSink", "cell", "csv_line"]

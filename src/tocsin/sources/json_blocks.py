@@ -92,8 +92,7 @@ class JsonBlocks:
         block = self.block
         database = self._databases.get(needles)
         if database is None:
-            texts = [text.encode() for text in (*needles, *FOLDING_TO_ASCII)]
-            database = self._databases[needles] = literal_database(texts, hyperscan.HS_MODE_BLOCK)
+            database = self._databases[needles] = block_database(needles)
         row_at = block.row_at[: block.rows]
         hits = find_hits(database, block.view, 0, block.used, row_at)
         found: npt.NDArray[np.bool_] = (block.row_flags[: block.rows] & SUSPECT) != 0
@@ -198,6 +197,11 @@ class JsonBlocks:
         return after
 
 
+def block_database(needles: tuple[str, ...]) -> hyperscan.Database:
+    """Return what finds needles, and what may be a part of one, in the bytes of a block."""
+    return literal_database(tuple([text.encode() for text in (*needles, *FOLDING_TO_ASCII)]), hyperscan.HS_MODE_BLOCK)
+
+
 def _is_lines(start: bytes, head: bytes) -> bool:
     """Tell whether the first bytes of a stream, and they without the byte order mark, are those of JSON lines."""
     return text_encoding(start) == "utf-8" and b"\n" in head.lstrip() and JsonSource.is_lines(head)
@@ -217,4 +221,4 @@ def _cell_of_json(path: Path, raw: bytes, is_element: bool) -> str:
     return encode(plain(value))
 
 
-__all__ = ["JsonBlocks"]
+__all__ = ["JsonBlocks", "block_database"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ class KeywordScreen:
         if not needles:
             return
         texts = [text.encode() for text in (*needles, *_ESCAPES, *FOLDING_TO_ASCII)]
-        self._database = literal_database(texts, hyperscan.HS_MODE_VECTORED)
+        self._database = literal_database(tuple(texts), hyperscan.HS_MODE_VECTORED)
 
     def rows(self, raws: Sequence[bytes | memoryview | str]) -> set[int]:
         """Return the numbers of the records that may hold a needle. Cost: one scan of the raw bytes, no copy."""
@@ -45,8 +46,9 @@ class KeywordScreen:
         return {bisect_right(ends, stop - 1) for stop in stops}
 
 
-def literal_database(texts: Sequence[bytes], mode: int) -> hyperscan.Database:
-    """Compile literals, to be found in any case."""
+@lru_cache(maxsize=64)
+def literal_database(texts: tuple[bytes, ...], mode: int) -> hyperscan.Database:
+    """Compile literals, to be found in any case. Kept: readers of several formats, and workers, ask for the same ones."""
     database = hyperscan.Database(mode=mode)
     database.compile(
         expressions=[b"".join(b"\\x%02x" % byte for byte in text) for text in texts],

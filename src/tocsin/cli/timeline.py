@@ -1,0 +1,116 @@
+"""`tocsin timeline`: what happened, one plain sentence for each event that says so, in order of time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from tocsin.cli.scan import EXIT_FAILURE, Outputs, exit_code, interruptible, progress, tell, time_option
+from tocsin.errors import UsageError
+from tocsin.events.time import format_time
+from tocsin.findings import Report
+from tocsin.inquiries.activities import KINDS
+from tocsin.runs.ruleset import RuleSet
+from tocsin.runs.scan import Scan, ScanOptions
+from tocsin.runs.timeline import TimelineInquiry
+from tocsin.sinks.interface import Sink
+from tocsin.sinks.timeline import TIMELINE_SINKS, TimelineTextSink
+
+_WINDOW: Final = re.compile(r"(\d{1,6})(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--around", metavar="TIME", help="Only what happened around TIME (RFC 3339, UTC).")
+@click.option("--window", default="30m", show_default=True, help="How far around: a number and s, m, h or d.")
+@click.option("--since", metavar="TIME", help="Only what happened at or after TIME.")
+@click.option("--until", metavar="TIME", help="Only what happened before TIME.")
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this computer, with or without domain (repeatable).")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind of activity (repeatable).")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE ('-': standard output), as CSV or JSON Lines by its name.")
+@click.option("--format", "form", type=click.Choice(list(TIMELINE_SINKS)), help="Form [default: by FILE's name, else text].")
+@click.option("--dedupe", is_flag=True, help="Give one row for a record that was read twice.")
+@click.option("--coverage", metavar="FILE", help="Write what was looked at as JSON to FILE.")
+@click.option("--strict", is_flag=True, help="Leave with 4 when a file could not be read in full.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes [default: one for each core].")
+@click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
+@click.option("--quiet", is_flag=True, help="Print nothing but the timeline and errors.")
+def timeline(paths: tuple[str, ...], output: str | None, form: str | None, **options: Any) -> int:
+    """Tell what happened in files and folders of logs ('-': standard input), in order of time.
+
+    Logons, process starts, services, scheduled tasks, accounts, cleared logs, PowerShell with what its encoded parts say, and
+    network connections. CSV and JSON Lines are in the form that Timesketch imports.
+
+    Exit codes: 0 done; 1 failure of Tocsin; 2 usage; 3 nothing readable; 4 files failed under --strict; 130 interrupted.
+    """
+    outputs = Outputs.of(output or "-", form, options["coverage"])
+    outputs.check(())
+    path = outputs.findings
+    since, until = _range(options["around"], options["window"], options["since"], options["until"])
+    chosen = ScanOptions(
+        paths=paths,
+        output=path,
+        outputs=(outputs.coverage,) if outputs.coverage else (),
+        since=since,
+        until=until,
+        jobs=options["jobs"] or 0,
+        dedupe=options["dedupe"],
+        passwords=options["password"],
+        inquiry=TimelineInquiry(options["hosts"], options["kinds"]),
+    )
+    running = Scan(chosen, RuleSet([], []))
+    try:
+        with interruptible(running), progress(options["quiet"]) as tick:
+            running.run(_sink(path, form), None if path else sys.stdout.buffer, tick)
+    finally:
+        if running.report:
+            tell(running.report, outputs, quiet=True)
+            if not options["quiet"]:
+                _show(running.report, path, sum(running.answers))
+    return exit_code(running.report, None, options["strict"]) if running.report else EXIT_FAILURE
+
+
+def _sink(path: Path | None, form: str | None) -> Sink:
+    form = form or {".csv": "csv", ".jsonl": "jsonl"}.get(path.suffix if path else "", "text")
+    if form == "text":
+        return TimelineTextSink(0 if path else shutil.get_terminal_size((0, 0)).columns)
+    return TIMELINE_SINKS[form]()
+
+
+def _range(around: str | None, window: str, since: str | None, until: str | None) -> tuple[str, str]:
+    """Return the range of time that the options give. Raises: UsageError U002."""
+    if not around:
+        found = time_option(since), time_option(until)
+    elif since or until:
+        raise UsageError("U002", "--around gives the range of time, as --since and --until do", hint="leave one of them out")
+    else:
+        size = _WINDOW.fullmatch(window)
+        if not size:
+            raise UsageError("U002", f"{window!r} is no window", hint="write for example 90s, 30m, 4h or 2d")
+        middle = datetime.fromisoformat(time_option(around))
+        reach = timedelta(**{_UNITS[size[2]]: int(size[1])})
+        try:
+            found = format_time(middle - reach), format_time(middle + reach)
+        except OverflowError:
+            raise UsageError("U002", f"{window} around {around} is beyond all times", hint="give a shorter --window") from None
+    if found[0] and found[1] and found[0] >= found[1]:
+        raise UsageError("U002", f"--since {found[0]} is not before --until {found[1]}")
+    return found
+
+
+def _show(report: Report, path: Path | None, untimed: int) -> None:
+    from rich.console import Console  # costs 50 ms
+
+    from tocsin.cli.screen import show_timeline
+
+    show_timeline(report, Console(stderr=path is None), str(path) if path else "", untimed)
+
+
+__all__ = ["timeline"]
