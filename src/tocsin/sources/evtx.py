@@ -37,7 +37,8 @@ _COVER_ID: Final = 2**64 - 2
 _CHUNKS_AT_ONCE: Final = 16
 _GROUP: Final = 4000
 _NAME_CHAINS: Final = 64
-_SHORTEST_NAME: Final = 8
+_NAME_HEAD: Final = 8
+_NEXT_NAME: Final = struct.Struct("<I2xH").unpack_from  # the next name of the chain, and the length of this one
 _UNUSED: Final = bytes(CHUNK_BYTES)
 
 
@@ -84,7 +85,7 @@ def _sound_records(path: Path) -> tuple[int, int]:
             total = used = 0
             for at in range(HEADER_BYTES, size, CHUNK_BYTES):
                 chunk = os.pread(file.fileno(), CHUNK_BYTES, at)
-                count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_end(chunk) else 0
+                count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_sound(chunk) else 0
                 if not count and chunk != _UNUSED:
                     return 0, 0
                 total += count
@@ -138,7 +139,7 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
             used += chunk != _UNUSED[: len(chunk)]
             if chunk.startswith(_CHUNK_MAGIC):
                 whole = chunk.ljust(CHUNK_BYTES, b"\0")
-                sound.append((number, whole if names_end(whole) else without_names(whole)))
+                sound.append((number, whole if names_sound(whole) else without_names(whole)))
             number += 1
         covered: list[tuple[int, str]] = []
         found = yield from read_chunks(header, sound, losses, covered)
@@ -174,14 +175,22 @@ def chunk_fault(chunk: bytes, number: int) -> tuple[str, str] | None:
     return None
 
 
-def names_end(chunk: bytes) -> bool:
-    """Tell whether the chains of names in a chunk come to an end: the library follows one that is a circle for ever."""
-    left = CHUNK_BYTES // _SHORTEST_NAME
+def names_sound(chunk: bytes) -> bool:
+    """Tell whether the chains of names in a whole chunk come to an end, and stay inside it.
+
+    The library follows a circle for ever, and gives up a chunk whose chains leave it, though they are only a cache.
+    """
+    left = CHUNK_BYTES // _NAME_HEAD
     for at in struct.unpack_from(f"<{_NAME_CHAINS}I", chunk, _TABLES_AT):
-        while 0 < at <= CHUNK_BYTES - 4 and left:
-            at = int.from_bytes(chunk[at : at + 4], "little")
+        while at:
+            if at > CHUNK_BYTES - _NAME_HEAD or not left:
+                return False
+            following, length = _NEXT_NAME(chunk, at)
+            if at + _NAME_HEAD + 2 * length + 2 > CHUNK_BYTES:
+                return False
+            at = 0 if following == at else following
             left -= 1
-    return left > 0
+    return True
 
 
 def without_names(chunk: bytes) -> bytes:
@@ -310,7 +319,7 @@ __all__ = [
     "EvtxSource",
     "chunk_fault",
     "cover_damage",
-    "names_end",
+    "names_sound",
     "parse",
     "read_chunks",
     "told_chunks_lost",

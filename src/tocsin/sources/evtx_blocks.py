@@ -27,6 +27,7 @@ from tocsin.sources.evtx import (
     HEADER_BYTES,
     EvtxSource,
     chunk_fault,
+    names_sound,
     parse,
     read_chunks,
     told_chunks_lost,
@@ -240,7 +241,7 @@ class EvtxBlocks:
         for at in range(count):
             chunk = b"" if state[at] in (kernels.SOUND, kernels.UNUSED) else self._chunk(base + at * CHUNK_BYTES)
             if chunk.startswith(_CHUNK_MAGIC):
-                chunk = without_names(chunk) if state[at] == kernels.CIRCULAR else chunk
+                chunk = chunk if names_sound(chunk) else without_names(chunk)
                 items += yield from read_chunks(HEADER, [(number + at, chunk)], losses)
         yield from self._sorter.sort(items, losses)
 
