@@ -192,7 +192,7 @@ class JsonBlocks:
                 break
         stream.lines += 1
         if size > RECORD_BYTES:
-            yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
+            yield from losses.add("F013", f"line {stream.lines}: longer than {RECORD_BYTES} bytes, and skipped; {LONG_HINT}")
         else:
             yield from self._sorter.sort([(stream.lines, b"".join(parts))], losses)
         return after
