@@ -41,6 +41,7 @@ from tocsin.sources.evtx_templates import Names
 from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.json import JsonSorter
 from tocsin.sources.json_text import LossCounter
+from tocsin.sources.screen import MOST_SCREENS
 
 _CHUNKS_AT_ONCE: Final = 16
 _FILE_MAGIC: Final = b"ElfFile\0"
@@ -270,6 +271,8 @@ class EvtxBlocks:
         rows = block.rows
         screen = self._screens.get(needles)
         if screen is None:
+            if len(self._screens) >= MOST_SCREENS:
+                self._screens.clear()
             screen = self._screens[needles] = Utf16Screen(needles)
         if screen.everywhere:
             return np.ones(rows, np.bool_)

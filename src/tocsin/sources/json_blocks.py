@@ -27,7 +27,7 @@ from tocsin.sources.json_layouts import FLAT, Path
 from tocsin.sources.json_paths import LAYOUTS, JsonPaths, gate_of
 from tocsin.sources.json_shapes import plain
 from tocsin.sources.json_text import BLOCK_BYTES, LONG_HINT, LossCounter, load_value, text_encoding
-from tocsin.sources.screen import FOLDING_TO_ASCII, literal_database
+from tocsin.sources.screen import FOLDING_TO_ASCII, MOST_SCREENS, literal_database
 
 _WORDS: Final = {TRUE: "true", FALSE: "false"}
 _SYSTEM_ELEMENT: Final = 3
@@ -92,6 +92,8 @@ class JsonBlocks:
         block = self.block
         database = self._databases.get(needles)
         if database is None:
+            if len(self._databases) >= MOST_SCREENS:
+                self._databases.clear()
             texts = [text.encode() for text in (*needles, *FOLDING_TO_ASCII)]
             database = self._databases[needles] = literal_database(texts, hyperscan.HS_MODE_BLOCK)
         row_at = block.row_at[: block.rows]
