@@ -9,6 +9,7 @@ import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -430,6 +431,18 @@ def test_damaged_archives(
     assert f"[{code}]" in coverage.files[0].reason
     assert coverage.files[0].status == "partial"
     assert written.count(b"\n") > count // 2
+
+
+@pytest.mark.parametrize("count", [1, 5, 60])
+def test_small_file_that_is_cut_off(count: int, tmp_path: Path) -> None:
+    """Of a small compressed file that is cut off anywhere every whole line that can be expanded is read."""
+    whole = gzip.compress(_needles(count))
+    for size in range(len(whole) // 3, len(whole), max(1, len(whole) // 9)):
+        (tmp_path / "a.jsonl.gz").write_bytes(whole[:size])
+        expanded = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(whole[:size])
+        (outcome,) = both(tmp_path, rules())[1].files
+        assert expanded.count(b"\n") <= outcome.events <= expanded.count(b"\n") + 1
+        assert "[F005]" in outcome.reason
 
 
 @pytest.mark.parametrize("reader", ["slow", "fast"])
