@@ -27,6 +27,7 @@ CHUNK_BYTES: Final = 65536
 _FILE_MAGIC: Final = b"ElfFile\0"
 _CHUNK_MAGIC: Final = b"ElfChnk\0"
 _RECORD_MAGIC: Final = b"**\0\0"
+_RECORD_HEAD: Final = struct.Struct("<4sIQ").unpack_from  # magic, size and id
 _CHUNK_COUNT_AT: Final = 42
 _LAST_ID_AT: Final = 32
 _FREE_AT: Final = 48
@@ -85,7 +86,8 @@ def _sound_records(path: Path) -> tuple[int, int]:
             total = used = 0
             for at in range(HEADER_BYTES, size, CHUNK_BYTES):
                 chunk = os.pread(file.fileno(), CHUNK_BYTES, at)
-                count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_sound(chunk) else 0
+                sound = chunk.startswith(_CHUNK_MAGIC) and names_sound(chunk) and _keeps_promise(chunk)
+                count = _expected(chunk) if sound else 0
                 if not count and chunk != _UNUSED:
                     return 0, 0
                 total += count
@@ -208,9 +210,10 @@ def read_chunks(
     """
     if not chunks:
         return []
-    found, errors = parse(header + b"".join(chunk for _, chunk in chunks))
-    if not errors and len(found) >= sum(_expected(chunk) for _, chunk in chunks):
-        return found
+    if all(_keeps_promise(chunk) for _, chunk in chunks):  # else what one has too many would hide what another has lost
+        found, errors = parse(header + b"".join(chunk for _, chunk in chunks))
+        if not errors and len(found) >= sum(_expected(chunk) for _, chunk in chunks):
+            return found
     found = []
     for number, chunk in chunks:
         items, errors = parse(header + chunk)
@@ -291,6 +294,21 @@ def _expected(chunk: bytes) -> int:
     first, last = struct.unpack_from("<QQ", chunk, 8)
     count = last - first + 1
     return count if 0 < count <= CHUNK_BYTES // 24 else 0
+
+
+def _keeps_promise(chunk: bytes) -> bool:
+    """Tell whether a chunk has as many records as its header promises, going from one to the next as the library does."""
+    last, free = (struct.unpack_from(form, chunk, at)[0] for form, at in (("<Q", _LAST_ID_AT), ("<I", _FREE_AT)))
+    at, count = _RECORDS_AT, 0
+    while at < free and at + _COVER_BYTES <= CHUNK_BYTES:
+        magic, size, number = _RECORD_HEAD(chunk, at)
+        if magic != _RECORD_MAGIC or size < _COVER_BYTES:
+            break
+        count += 1
+        if number == last:
+            break
+        at += size
+    return count == _expected(chunk)
 
 
 def parse(data: bytes) -> tuple[list[tuple[int, str]], list[str]]:
