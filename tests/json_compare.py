@@ -185,6 +185,14 @@ class Broken(io.BytesIO):
         return len(data)
 
 
+class Trickle(Broken):
+    """A file of which each read gives less than was asked for, `readinto` too, and that breaks off after its bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes. Raises: SourceError when there are no more."""
+        return super().read(997 if size is None or size < 0 else min(size, 997))
+
+
 class Pipe(io.RawIOBase):
     """A file that gives a few bytes at a time, has no `readinto`, and breaks off after its bytes."""
 

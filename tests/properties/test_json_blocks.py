@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from json_compare import FIELDS, Broken, FastJson, Pipe, blocks, mutated, read_slowly, repeated, spelled
+from json_compare import FIELDS, Broken, FastJson, Pipe, Trickle, blocks, mutated, read_slowly, repeated, spelled
 from tocsin.kernels.block import Block
 from tocsin.rules.windows_channels import SPACELESS
 from tocsin.sources import json as json_source
@@ -220,7 +220,7 @@ def test_sysmon_for_linux_in_another_channel(provider: str) -> None:
     FAST.read(b'{"Channel":"Security","EventID":1}\n{"Channel":"Syslog","EventID":1,"%b":"Linux-Sysmon"}\n' % provider.encode())
 
 
-@pytest.mark.parametrize("file", [Broken, Pipe])
+@pytest.mark.parametrize("file", [Broken, Trickle, Pipe])
 @pytest.mark.parametrize("form", [b"%b", b"[%b", b'{"Channel":\n"Security","EventID":1}%b'])
 def test_stream_that_breaks_off(file: type[io.BytesIO] | type[io.RawIOBase], form: bytes) -> None:
     """Wherever a stream breaks off, all before that is read, and it is told once, by both readers."""

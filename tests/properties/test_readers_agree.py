@@ -9,8 +9,10 @@ import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,6 +37,8 @@ from tocsin.plans.expr import Plan
 from tocsin.plans.gates import native_fields
 from tocsin.runs import readers, units, worker
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.sources import json as json_source
+from tocsin.sources import json_blocks, json_text
 from tocsin.sources.containers import Limits
 from tocsin.sources.interface import BlockSource
 from tocsin.sources.json_blocks import JsonBlocks
@@ -429,6 +433,18 @@ def test_damaged_archives(
     assert written.count(b"\n") > count // 2
 
 
+@pytest.mark.parametrize("count", [1, 5, 60])
+def test_small_file_that_is_cut_off(count: int, tmp_path: Path) -> None:
+    """Of a small compressed file that is cut off anywhere every whole line that can be expanded is read."""
+    whole = gzip.compress(_needles(count))
+    for size in range(len(whole) // 3, len(whole), max(1, len(whole) // 9)):
+        (tmp_path / "a.jsonl.gz").write_bytes(whole[:size])
+        expanded = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(whole[:size])
+        (outcome,) = both(tmp_path, rules())[1].files
+        assert expanded.count(b"\n") <= outcome.events <= expanded.count(b"\n") + 1
+        assert "[F005]" in outcome.reason
+
+
 @pytest.mark.parametrize("reader", ["slow", "fast"])
 def test_archive_beyond_its_limit(reader: str, tmp_path: Path) -> None:
     """What comes before the limit of an archive is read, and the rest is told as lost."""
@@ -460,6 +476,25 @@ def test_broken_lines_at_borders_of_parts(size: int, monkeypatch: pytest.MonkeyP
             assert coverage_of(found[1]) == coverage_of(whole[1])
     assert "not valid JSON: 31, 91, 121" in whole[1].files[0].reason
     assert whole[1].files[0].events == 292
+
+
+def test_long_lines_in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each line over the limit is told by its number in the file, whatever part of the file it is in."""
+    monkeypatch.setattr(json_text, "RECORD_BYTES", 5000)
+    monkeypatch.setattr(json_blocks, "RECORD_BYTES", 5000)
+    monkeypatch.setattr(json_blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(json_source, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(json_source, "utf8_blocks", partial(json_text.utf8_blocks, size=300))
+    lines = [json.dumps(event(number)) for number in range(200)]
+    for at, size in ((20, 5000), (40, 5001), (41, 9000), (120, 6000), (199, 7000)):
+        lines[at] = json.dumps(event(5, Pad="y" * (size - len(json.dumps(event(5, Pad=""))))))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
+    with narrow(SIZES[0], 64):
+        for part in (units.PART_BYTES, 3000, 8000):
+            monkeypatch.setattr(units, "PART_BYTES", part)
+            (outcome,) = both(tmp_path, rules(), 2)[1].files
+            told = [line for line in range(1, 201) if f"line {line}: longer than 5000 bytes" in outcome.reason]
+            assert (told, outcome.events) == ([41, 42, 121, 200], 196)
 
 
 _NAMED = (

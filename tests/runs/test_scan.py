@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -27,6 +28,7 @@ from tocsin.runs import batches, spool, units, worker
 from tocsin.runs.folder import work_folder
 from tocsin.runs.ruleset import load_rules, read_rule_files
 from tocsin.runs.scan import Scan, ScanOptions
+from tocsin.runs.units import FileSlice
 from tocsin.sinks import SINKS
 from tocsin.sources import files as source_files
 
@@ -227,6 +229,47 @@ def test_file_shrinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < file.events <= ROWS // 2 + 1
     assert not _keys(found) - _wanted("a.jsonl", range(ROWS))
     assert len(found) >= file.events // 5 - 1
+
+
+def test_device_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A divided file that cannot be read on keeps what was read of that part, and all other parts."""
+    path = write(tmp_path / "a.jsonl", range(ROWS))
+    monkeypatch.setattr(units, "PART_BYTES", 40_000)
+
+    class Failing(FileSlice):
+        """The parts of a file on a device of which one place is broken."""
+
+        def __init__(self, file: BinaryIO, unit: units.Unit) -> None:
+            super().__init__(cast(BinaryIO, _Device(file, 60_000)), unit)
+
+    monkeypatch.setattr(worker, "FileSlice", Failing)
+    report, found, _ = scan(path, jobs=2)
+    (file,) = report.coverage.files
+    assert (file.status, "Input/output error [F004]" in file.reason) == ("partial", True)
+    lost = ROWS - file.events  # from the broken place to the end of its part
+    assert 0 < lost <= 20_000 // (path.stat().st_size // ROWS) + 2
+    assert len(found) >= ROWS // 5 - lost // 5 - 1
+    assert {entry["source"]["record"] for entry in found} <= set(range(1, ROWS - lost + 1))
+
+
+class _Device:
+    """A file that cannot be read at one place."""
+
+    def __init__(self, file: BinaryIO, broken: int) -> None:
+        self.seek, self.tell = file.seek, file.tell
+        self._file, self._broken = file, broken
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(self._until(size))
+
+    def readinto(self, target: memoryview) -> int:
+        return int(self._file.readinto(target[: self._until(len(target))]))  # type: ignore[attr-defined]
+
+    def _until(self, size: int) -> int:
+        at = self.tell()
+        if at == self._broken:
+            raise OSError(errno.EIO, "Input/output error")
+        return min(size, self._broken - at) if at < self._broken else size
 
 
 def test_no_path_is_passed_over(tmp_path: Path) -> None:

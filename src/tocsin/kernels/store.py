@@ -18,6 +18,9 @@ from typing import Final
 
 _KEPT: Final = 4
 _MARK: Final = "compiled"
+_WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""What the folder of the kernels must not be: Numba writes into it with the user's mask, which may let a group write."""
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +68,7 @@ def _kept() -> Path | None:
         for path in reversed((found, *found.parents)):  # a mode given with parents is not that of the parents
             if not path.exists():
                 path.mkdir(mode=0o700, exist_ok=True)
-        if all(_is_own(path) for path in (found, found.parent)) and os.access(found, os.W_OK):
+        if _is_own(found, _OPEN_TO_OTHERS) and _is_own(found.parent, _WRITTEN_BY_OTHERS) and os.access(found, os.W_OK):
             return found
     return None
 
@@ -81,9 +84,10 @@ def _temporary() -> Path:
     return found
 
 
-def _is_own(path: Path) -> bool:
-    found = path.stat()
-    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _is_own(path: Path, forbidden: int) -> bool:
+    """Tell whether a folder, which is no link, is the user's own, and its mode has none of some bits."""
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & forbidden
 
 
 def can_keep() -> bool:

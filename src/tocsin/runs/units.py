@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from tocsin.errors import SourceError
+from tocsin.sources.expand import damage
 from tocsin.sources.files import FoundFile
 from tocsin.sources.interface import Source
 from tocsin.sources.json import JsonSource
@@ -90,28 +92,46 @@ def _next_line(file: BinaryIO, at: int, size: int) -> int:
 
 
 class FileSlice:
-    """The bytes of a file from `start` to `end`, readable like a file. Raises: SourceError F010 when the file shrank."""
+    """The bytes of a part of a file, readable like a file.
+
+    Raises: SourceError F010 when the file shrank, F004 when it cannot be read on.
+    """
 
     def __init__(self, file: BinaryIO, unit: Unit) -> None:
         self._file = file
+        self._label = unit.label
         self._left = unit.end - unit.start
         file.seek(unit.start)
 
     def readinto(self, target: memoryview) -> int:
         """Fill the target as far as there are bytes; return their number."""
-        size = self._file.readinto(target[: self._left])  # type: ignore[attr-defined]
-        if not size and self._left:
-            raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
-        self._left -= size
-        return int(size)
+        with self._told():
+            size = int(self._file.readinto(target[: self._left]))  # type: ignore[attr-defined]
+        self._count(size)
+        return size
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes."""
-        data = self._file.read(self._left if size < 0 else min(size, self._left))
-        if not data and self._left:
-            raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
-        self._left -= len(data)
+        with self._told():
+            data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._count(len(data))
         return data
+
+    def _count(self, size: int) -> None:
+        if not size and self._left:
+            raise SourceError("F010", f"the file became {self._left} bytes shorter while it was read")
+        self._left -= size
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Make a failure of the device a loss with its place: what was read before it stays read."""
+        try:
+            yield
+        except OSError as error:
+            what = (
+                f"a part cannot be read after byte {self._file.tell()}, and later parts count their lines without what it lost"
+            )
+            raise damage(self._label, what, error) from error
 
 
 __all__ = ["LINES", "PART_BYTES", "FileSlice", "Unit", "plan_units"]

@@ -27,6 +27,7 @@ CHUNK_BYTES: Final = 65536
 _FILE_MAGIC: Final = b"ElfFile\0"
 _CHUNK_MAGIC: Final = b"ElfChnk\0"
 _RECORD_MAGIC: Final = b"**\0\0"
+_RECORD_HEAD: Final = struct.Struct("<4sIQ").unpack_from  # magic, size and id
 _CHUNK_COUNT_AT: Final = 42
 _LAST_ID_AT: Final = 32
 _FREE_AT: Final = 48
@@ -37,7 +38,8 @@ _COVER_ID: Final = 2**64 - 2
 _CHUNKS_AT_ONCE: Final = 16
 _GROUP: Final = 4000
 _NAME_CHAINS: Final = 64
-_SHORTEST_NAME: Final = 8
+_NAME_HEAD: Final = 8
+_NEXT_NAME: Final = struct.Struct("<I2xH").unpack_from  # the next name of the chain, and the length of this one
 _UNUSED: Final = bytes(CHUNK_BYTES)
 
 
@@ -84,7 +86,8 @@ def _sound_records(path: Path) -> tuple[int, int]:
             total = used = 0
             for at in range(HEADER_BYTES, size, CHUNK_BYTES):
                 chunk = os.pread(file.fileno(), CHUNK_BYTES, at)
-                count = _expected(chunk) if chunk.startswith(_CHUNK_MAGIC) and names_end(chunk) else 0
+                sound = chunk.startswith(_CHUNK_MAGIC) and names_sound(chunk) and _keeps_promise(chunk)
+                count = _expected(chunk) if sound else 0
                 if not count and chunk != _UNUSED:
                     return 0, 0
                 total += count
@@ -138,7 +141,7 @@ def _read_carefully(stream: Stream, sorter: JsonSorter, losses: LossCounter, ski
             used += chunk != _UNUSED[: len(chunk)]
             if chunk.startswith(_CHUNK_MAGIC):
                 whole = chunk.ljust(CHUNK_BYTES, b"\0")
-                sound.append((number, whole if names_end(whole) else without_names(whole)))
+                sound.append((number, whole if names_sound(whole) else without_names(whole)))
             number += 1
         covered: list[tuple[int, str]] = []
         found = yield from read_chunks(header, sound, losses, covered)
@@ -174,14 +177,22 @@ def chunk_fault(chunk: bytes, number: int) -> tuple[str, str] | None:
     return None
 
 
-def names_end(chunk: bytes) -> bool:
-    """Tell whether the chains of names in a chunk come to an end: the library follows one that is a circle for ever."""
-    left = CHUNK_BYTES // _SHORTEST_NAME
+def names_sound(chunk: bytes) -> bool:
+    """Tell whether the chains of names in a whole chunk come to an end, and stay inside it.
+
+    The library follows a circle for ever, and gives up a chunk whose chains leave it, though they are only a cache.
+    """
+    left = CHUNK_BYTES // _NAME_HEAD
     for at in struct.unpack_from(f"<{_NAME_CHAINS}I", chunk, _TABLES_AT):
-        while 0 < at <= CHUNK_BYTES - 4 and left:
-            at = int.from_bytes(chunk[at : at + 4], "little")
+        while at:
+            if at > CHUNK_BYTES - _NAME_HEAD or not left:
+                return False
+            following, length = _NEXT_NAME(chunk, at)
+            if at + _NAME_HEAD + 2 * length + 2 > CHUNK_BYTES:
+                return False
+            at = 0 if following == at else following
             left -= 1
-    return left > 0
+    return True
 
 
 def without_names(chunk: bytes) -> bytes:
@@ -199,9 +210,10 @@ def read_chunks(
     """
     if not chunks:
         return []
-    found, errors = parse(header + b"".join(chunk for _, chunk in chunks))
-    if not errors and len(found) >= sum(_expected(chunk) for _, chunk in chunks):
-        return found
+    if all(_keeps_promise(chunk) for _, chunk in chunks):  # else what one has too many would hide what another has lost
+        found, errors = parse(header + b"".join(chunk for _, chunk in chunks))
+        if not errors and len(found) >= sum(_expected(chunk) for _, chunk in chunks):
+            return found
     found = []
     for number, chunk in chunks:
         items, errors = parse(header + chunk)
@@ -284,6 +296,21 @@ def _expected(chunk: bytes) -> int:
     return count if 0 < count <= CHUNK_BYTES // 24 else 0
 
 
+def _keeps_promise(chunk: bytes) -> bool:
+    """Tell whether a chunk has as many records as its header promises, going from one to the next as the library does."""
+    last, free = (struct.unpack_from(form, chunk, at)[0] for form, at in (("<Q", _LAST_ID_AT), ("<I", _FREE_AT)))
+    at, count = _RECORDS_AT, 0
+    while at < free and at + _COVER_BYTES <= CHUNK_BYTES:
+        magic, size, number = _RECORD_HEAD(chunk, at)
+        if magic != _RECORD_MAGIC or size < _COVER_BYTES:
+            break
+        count += 1
+        if number == last:
+            break
+        at += size
+    return count == _expected(chunk)
+
+
 def parse(data: bytes) -> tuple[list[tuple[int, str]], list[str]]:
     """Return (record id, JSON) of every record that can be read, and the library's errors."""
     found: list[tuple[int, str]] = []
@@ -310,7 +337,7 @@ __all__ = [
     "EvtxSource",
     "chunk_fault",
     "cover_damage",
-    "names_end",
+    "names_sound",
     "parse",
     "read_chunks",
     "told_chunks_lost",

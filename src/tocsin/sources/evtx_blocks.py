@@ -27,6 +27,7 @@ from tocsin.sources.evtx import (
     HEADER_BYTES,
     EvtxSource,
     chunk_fault,
+    names_sound,
     parse,
     read_chunks,
     told_chunks_lost,
@@ -40,6 +41,7 @@ from tocsin.sources.evtx_templates import Names
 from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.json import JsonSorter
 from tocsin.sources.json_text import LossCounter
+from tocsin.sources.screen import MOST_SCREENS
 
 _CHUNKS_AT_ONCE: Final = 16
 _FILE_MAGIC: Final = b"ElfFile\0"
@@ -240,7 +242,7 @@ class EvtxBlocks:
         for at in range(count):
             chunk = b"" if state[at] in (kernels.SOUND, kernels.UNUSED) else self._chunk(base + at * CHUNK_BYTES)
             if chunk.startswith(_CHUNK_MAGIC):
-                chunk = without_names(chunk) if state[at] == kernels.CIRCULAR else chunk
+                chunk = chunk if names_sound(chunk) else without_names(chunk)
                 items += yield from read_chunks(HEADER, [(number + at, chunk)], losses)
         yield from self._sorter.sort(items, losses)
 
@@ -269,6 +271,8 @@ class EvtxBlocks:
         rows = block.rows
         screen = self._screens.get(needles)
         if screen is None:
+            if len(self._screens) >= MOST_SCREENS:
+                self._screens.clear()
             screen = self._screens[needles] = Utf16Screen(needles)
         if screen.everywhere:
             return np.ones(rows, np.bool_)

@@ -27,7 +27,7 @@ from tocsin.sources.json_layouts import FLAT, Path
 from tocsin.sources.json_paths import LAYOUTS, JsonPaths, gate_of
 from tocsin.sources.json_shapes import plain
 from tocsin.sources.json_text import BLOCK_BYTES, LONG_HINT, LossCounter, load_value, text_encoding
-from tocsin.sources.screen import FOLDING_TO_ASCII, literal_database
+from tocsin.sources.screen import FOLDING_TO_ASCII, MOST_SCREENS, literal_database
 
 _WORDS: Final = {TRUE: "true", FALSE: "false"}
 _SYSTEM_ELEMENT: Final = 3
@@ -92,6 +92,8 @@ class JsonBlocks:
         block = self.block
         database = self._databases.get(needles)
         if database is None:
+            if len(self._databases) >= MOST_SCREENS:
+                self._databases.clear()
             database = self._databases[needles] = block_database(needles)
         row_at = block.row_at[: block.rows]
         hits = find_hits(database, block.view, 0, block.used, row_at)
@@ -191,7 +193,7 @@ class JsonBlocks:
                 break
         stream.lines += 1
         if size > RECORD_BYTES:
-            yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
+            yield from losses.add("F013", f"line {stream.lines}: longer than {RECORD_BYTES} bytes, and skipped; {LONG_HINT}")
         else:
             yield from self._sorter.sort([(stream.lines, b"".join(parts))], losses)
         return after

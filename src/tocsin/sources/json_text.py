@@ -142,12 +142,12 @@ def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[L
     The lines are views of the block: copying them would cost half as much as parsing them.
     """
     rest: list[bytes] = []
-    size, dropping = 0, False
+    size, number, dropping = 0, 1, False
     for block in blocks:
         cut = block.rfind(b"\n")
         size += block.find(b"\n") if cut >= 0 else len(block)
         if size > RECORD_BYTES and not dropping:
-            yield from losses.add("F013", f"a line is longer than {RECORD_BYTES} bytes and was skipped; {LONG_HINT}")
+            yield from losses.add("F013", f"line {number}: longer than {RECORD_BYTES} bytes, and skipped; {LONG_HINT}")
             dropping = True
         if cut < 0:
             rest = [] if dropping else [*rest, block]
@@ -158,6 +158,7 @@ def line_blocks(blocks: Iterator[bytes], losses: LossCounter) -> Iterator[list[L
         elif rest:
             lines[0] = b"".join([*rest, lines[0]])
         yield lines
+        number += len(lines)
         tail = block[cut + 1 :]
         rest, size, dropping = [tail] if tail else [], len(tail), False
     if rest:

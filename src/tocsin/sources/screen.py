@@ -20,6 +20,10 @@ _ESCAPES: Final = ("\\u00", "\\u1e9", "\\ufb0", "\\u0130", "\\u0149", "\\u017f",
 """How JSON begins the escape of a printable ASCII character, or of one that folds to ASCII."""
 
 
+MOST_SCREENS: Final = 64
+"""Compiled searches that a fast reader keeps: each block may hold another set of gates, whose keywords are sought together."""
+
+
 class KeywordScreen:
     """Finds the records that may hold one of the folded ASCII needles. Without needles every record may.
 
@@ -59,4 +63,4 @@ def literal_database(texts: tuple[bytes, ...], mode: int) -> hyperscan.Database:
     return database
 
 
-__all__ = ["FOLDING_TO_ASCII", "KeywordScreen", "literal_database"]
+__all__ = ["FOLDING_TO_ASCII", "MOST_SCREENS", "KeywordScreen", "literal_database"]

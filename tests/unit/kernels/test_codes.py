@@ -19,10 +19,13 @@ from tocsin.engine.executor import FastEngine
 from tocsin.engine.prefilter import FieldFilter
 from tocsin.kernels import codes, evtx_forms
 from tocsin.kernels.block import Block
+from tocsin.kernels.codes import Codes
 from tocsin.kernels.simd import hash_bytes, new_seed
 from tocsin.plans.gates import native_fields
 from tocsin.runs.batches import Batcher, Origin
 from tocsin.runs.ruleset import RuleSet
+from tocsin.sources.evtx_tables import TemplateTables
+from tocsin.sources.evtx_templates import Names
 from tocsin.sources.interface import Stream
 from tocsin.sources.json_blocks import JsonBlocks
 
@@ -123,6 +126,14 @@ def test_very_many_gates(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(engine._route_numbers) <= 100 + codes._KEYS
 
 
+def test_seeds_are_secret() -> None:
+    """Each table has a seed of its own, drawn anew, so that no evidence can be made beforehand whose hashes collide."""
+    blocks = [Block() for _ in range(2)]
+    seeds = [Codes(block)._values.seed for block in blocks]
+    seeds += [TemplateTables(Names(*[lambda name: -1] * 3), block.data).arrays.seed for block in blocks]
+    assert len({tuple(seed.tolist()) for seed in seeds}) == 4
+
+
 _FINDING = rb"C:\\Windows\\whoami.exe"
 
 
@@ -150,6 +161,53 @@ def test_after_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
         batcher.add_rows(reader, (first, reader.block.rows), Origin(0, "x", "json"))
         batcher.flush()
     assert told == [3] * 5
+
+
+_PARTS = ("match", "_gather", "_resolve", "_add_route", "_ask_column", "_evaluate", "_evaluate_combinations", "cell")
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_engine_that_fails(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever part of the engine for blocks fails, the slow way finds the same, and a later block is none the worse."""
+    found, told = rules(), list[int]()
+    sysmon = b"Microsoft-Windows-Sysmon/Operational"
+    reader, engine = _reader(found, b"")
+    batcher = Batcher(FastEngine(found.plans), found.plans, lambda finding, *_: told.append(finding.source.record))
+    batcher.use(reader, engine)
+    for fails in (True, False):
+        _fill(reader, b"".join(_LINE % (sysmon, 1, image) for image in (b"a", _FINDING, b"b")))
+        batcher.add_rows(reader, (0, 3), Origin(0, "x", "json"))
+        with monkeypatch.context() as patch:
+            if fails:
+                patch.setattr(CodedEngine, part, _fail)
+            batcher.flush()
+        seen, failed, lost = batcher.tell()
+        assert (sum(item.events for item in seen.values()), dict(failed), lost) == (3, {}, [])
+    assert told == [2, 2]
+
+
+@pytest.mark.parametrize("part", ["briefs", "records"])
+def test_reader_that_fails(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When rows of a block cannot be told or evaluated, each file that they came from is told as such."""
+    found = rules()
+    reader, engine = _reader(found, _LINE % (b"Microsoft-Windows-Sysmon/Operational", 1, _FINDING) * 5)
+    batcher = Batcher(FastEngine(found.plans), found.plans, lambda *_: None)
+    batcher.use(reader, engine)
+    for rows, label in (((0, 3), "x"), ((3, 5), "y")):
+        batcher.add_rows(reader, rows, Origin(0, label, "json"))
+    monkeypatch.setattr(JsonBlocks, part, _fail)
+    if part == "records":
+        monkeypatch.setattr(CodedEngine, "match", _fail)
+    batcher.flush()
+    assert [(origin.label, reason.partition(" of ")[0]) for origin, reason in batcher.tell()[2]] == [
+        ("x", "3 events"),
+        ("y", "2 events"),
+    ]
+    assert not reader.block.rows
+
+
+def _fail(*arguments: object) -> None:
+    raise ZeroDivisionError
 
 
 def test_faults_of_kernels_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -15,7 +16,9 @@ from shared_data import shared
 from tocsin.kernels.block import Block
 from tocsin.sources.evtx_blocks import EvtxBlocks
 from tocsin.sources.evtx_screen import Utf16Screen
-from tocsin.sources.screen import FOLDING_TO_ASCII
+from tocsin.sources.interface import Stream
+from tocsin.sources.json_blocks import JsonBlocks
+from tocsin.sources.screen import FOLDING_TO_ASCII, MOST_SCREENS
 
 SYSMON = ("evtx-attack-samples", "AutomatedTestingTools", "PanacheSysmon_vs_AtomicRedTeam01.evtx")
 
@@ -65,6 +68,20 @@ def test_constants(paths: list[Path]) -> None:
         blocks, values = rows_of(path)
         found = set(np.flatnonzero(blocks.suspects(("microsoft-windows-sysmon",))).tolist())
         assert found >= holders(values, "microsoft-windows-sysmon")
+
+
+def test_few_searches_are_kept() -> None:
+    """Of ever new sets of keywords, as ever new sets of gates ask for, few are kept compiled, by either fast reader."""
+    logs, values = rows_of(shared(*SYSMON))
+    lines = JsonBlocks(["Image"], Block())
+    data = b'{"Channel":"Security","EventID":1,"Image":"whoami.exe"}\n' * 3
+    assert list(lines.read(Stream(io.BytesIO(data), "x.json"))) == [(0, 3)]
+    for number in range(3 * MOST_SCREENS):
+        needles = ("whoami.exe", f"never there {number}")
+        assert holders(values, needles[0]) <= set(np.flatnonzero(logs.suspects(needles)).tolist())
+        assert lines.suspects(needles).all()
+    assert len(logs._screens) <= MOST_SCREENS
+    assert len(lines._databases) <= MOST_SCREENS
 
 
 def test_few_rows() -> None:

@@ -42,15 +42,28 @@ def test_kept_with_any_mask(mask: int, tmp_path: Path) -> None:
     assert _run(_FOLDER, tmp_path, mask) == f"{folder} True True"
 
 
-def test_not_kept_where_others_write(tmp_path: Path) -> None:
-    """In a folder that others may write to nothing is kept or taken; the temporary one is removed, nothing is started."""
+@pytest.mark.parametrize(("level", "mode"), [(1, 0o775), (1, 0o707), (0, 0o770), (0, 0o702), (0, 0o755)])
+def test_not_kept_where_others_write(level: int, mode: int, tmp_path: Path) -> None:
+    """In a folder that others may write to nothing is kept or taken; the temporary one is removed, nothing is started.
+
+    Nor where they may go in, since files and folders in it may be theirs to write by the user's mask.
+    """
     folder = Path(_run(_FOLDER, tmp_path).split()[0])
     _run(_MARK, tmp_path)
-    folder.parent.chmod(0o775)
+    changed = (folder, folder.parent)[level]
+    changed.chmod(mode)
     found, compiled, kept = _run(_FOLDER, tmp_path).split()
     assert (compiled, kept) == ("False", "False")
     assert not Path(found).is_relative_to(tmp_path / "a")
     assert not Path(found).exists()
     assert _run(_START, tmp_path) == "False"
-    folder.parent.chmod(0o700)
+    changed.chmod(0o700)
     assert _run(_FOLDER, tmp_path) == f"{folder} True True"
+
+
+def test_not_kept_behind_a_link(tmp_path: Path) -> None:
+    """A link in the place of the folder is not followed: whoever set it chose the code."""
+    folder = Path(_run(_FOLDER, tmp_path).split()[0])
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert _run(_FOLDER, tmp_path).endswith(" False False")
