@@ -244,7 +244,7 @@ def test_very_many_hits_of_a_search(text: str, size: int) -> None:
     data = quiet + (line + quiet) * (100_000 // len(line))
     assert all(isinstance(item, tuple) for item in reader.read(Stream(io.BytesIO(data), "x.json")))
     assert reader.suspects(("needle",)).tolist() == [row % 2 == 1 for row in range(reader.block.rows)]
-    database = literal_database([text.encode()], hyperscan.HS_MODE_BLOCK)
+    database = literal_database((text.encode(),), hyperscan.HS_MODE_BLOCK)
     row_at = reader.block.row_at[: reader.block.rows]
     hits = find_hits(database, reader.block.view, 0, reader.block.used, row_at)
     assert len(hits) <= 9 * (2 + max(reader.block.rows, len(data) // 256))
