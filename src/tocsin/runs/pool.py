@@ -16,6 +16,7 @@ from typing import Final, cast
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
 from tocsin.runs.batches import GateSeen, Origin
+from tocsin.runs.collect import Left
 from tocsin.runs.spool import record_bases
 from tocsin.runs.units import Unit
 from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, joined, work
@@ -39,6 +40,8 @@ class Gathered:
     repeated: set[int] = field(default_factory=set)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
     unseen: Counter[Origin] = field(default_factory=Counter)
+    rows: list[Path] = field(default_factory=list)
+    left: Left = field(default_factory=Counter)
     size_bytes: int = 0
     """What was read, of compressed files as expanded."""
 
@@ -148,6 +151,9 @@ class Pool:
     def _seal(self, member: _Member, message: Sealed) -> None:
         if message.run:
             self.gathered.runs.append(message.run)
+        if message.rows:
+            self.gathered.rows.append(message.rows)
+        self.gathered.left.update(message.left)
         if message.whole:
             member.unsealed.clear()
         for gate, seen in message.seen.items():

@@ -24,6 +24,7 @@ from tocsin.findings import FileOutcome, Finding
 from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
+from tocsin.runs.collect import CollectOptions, Collector, Left
 from tocsin.runs.readers import Readers, make_reader
 from tocsin.runs.site import SiteOptions, SiteWatch
 from tocsin.runs.spool import Spool, entry_of
@@ -52,6 +53,7 @@ class Settings:
     stdin: int = -1
     """A duplicate of standard input's descriptor: a worker's own is closed when it starts."""
     site: SiteOptions | None = None
+    collect: CollectOptions | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +70,8 @@ class UnitDone:
 class Sealed:
     """A run was written; when `whole`, the findings of all units told so far are on disk.
 
-    `seen` and `failed` then tell what was seen of each gate, and which rules could not be decided, since the last time.
+    `seen` and `failed` then tell what was seen of each gate, and which rules could not be decided, since the last time, and
+    `left` what correlations left out. `rows` are those that were kept for correlations.
     """
 
     run: Path | None
@@ -77,6 +80,8 @@ class Sealed:
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     lost: list[tuple[Origin, str]] = field(default_factory=list)
     unseen: Counter[Origin] = field(default_factory=Counter)
+    rows: Path | None = None
+    left: Left = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -118,14 +123,18 @@ class Worker:
     spool: Spool = field(init=False)
     engine: FastEngine = field(init=False)
     batcher: Batcher = field(init=False)
+    collector: Collector | None = field(init=False)
     fast: dict[str, BlockSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the engine; its programs are compiled when their gates come."""
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
         self.engine = FastEngine(self.settings.plans)
-        site = self.settings.site
-        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, SiteWatch(site) if site else None)
+        site, collect = self.settings.site, self.settings.collect
+        name = f"matched-{self.number:04d}"
+        self.collector = Collector(collect, self.settings.folder, name) if collect else None
+        watch = SiteWatch(site) if site else None
+        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, watch, self.collector)
 
     def run(self) -> None:
         """Work, then seal and finish."""
@@ -155,7 +164,11 @@ class Worker:
         self.batcher.flush()
         unseen = self.batcher.tell_unseen()
         seen, failed, lost = self.batcher.tell()
-        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen))
+        rows, left = self._written_rows(), self.collector.tell() if self.collector else Counter()
+        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen, rows, left))
+
+    def _written_rows(self) -> Path | None:
+        return self.collector.write() if self.collector else None
 
     def _read_unit(self, unit: Unit) -> UnitDone:
         done = UnitDone(unit.number, [])
@@ -238,8 +251,8 @@ class Worker:
         self._spill()
 
     def _spill(self) -> None:
-        if self.spool.full:
-            self.send(Sealed(self.spool.write()))
+        if self.spool.full or (self.collector and self.collector.full):
+            self.send(Sealed(self.spool.write(), rows=self._written_rows()))
 
     def _take(self, records: Records, origin: Origin, outcome: FileOutcome) -> None:
         self.batcher.add(records, origin)
