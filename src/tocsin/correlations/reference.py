@@ -7,12 +7,14 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations, product
 
-from tocsin.correlations.occurrence import MOST_KEYS, Occurrence, Texts, counts_values, number_of
+from msgspec.structs import replace
+
+from tocsin.correlations.occurrence import MOST_KEYS, Body, Occurrence, Texts, counts_values, digest, number_of
 from tocsin.correlations.plan import CorrelationPlan
 
 Value = tuple[str, ...] | Fraction | None
@@ -26,6 +28,7 @@ class Seen:
     input: int
     place: int
     value: Value
+    body: Body = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,48 @@ class Run:
 
 def correlate(plan: CorrelationPlan, occurrences: Iterable[Occurrence]) -> list[Run]:
     """Return the runs of a correlation over matched events, in any order."""
+    return [run for group, events in sorted(_groups(plan, occurrences).items()) for run in _runs(plan, group, events)]
+
+
+def evaluate(plans: Sequence[CorrelationPlan], matched: Mapping[int, Sequence[Occurrence]]) -> list[list[Run]]:
+    """Return the runs of each correlation; `matched` has the events of rules by number of the correlation."""
+    every = {number: list(matched.get(number, ())) for number in range(len(plans))}
+    found = []
+    for number, plan in enumerate(plans):
+        found.append(correlate(plan, every[number]))
+        for upper, outer in enumerate(plans):
+            for place, item in enumerate(outer.inputs):
+                if item.correlation == number:
+                    every[upper] += _chained(plan, every[number], outer, place)
+    return found
+
+
+def _chained(plan: CorrelationPlan, occurrences: Sequence[Occurrence], outer: CorrelationPlan, place: int) -> list[Occurrence]:
+    """Return the matches of a correlation as another sees them: each time, or for one that counts each run once."""
+    made: dict[tuple[object, ...], Occurrence] = {}
+    for group, events in _groups(plan, occurrences).items():
+        runs = _runs(plan, group, events)
+        for time, event in sorted(happenings(plan, events), key=lambda item: (item[0], item[1].time_us, item[1].place)):
+            run = next(run for run in runs if event in run.events)
+            known = dict(zip(plan.carries, event.body.carried, strict=True))
+            known |= {name: (text,) for name, text in zip(plan.group_by, group, strict=True)}
+            names = outer.inputs[place]
+            groups, values, carried = (
+                tuple(known[name] for name in wanted) for wanted in (names.groups, names.values, outer.carries)
+            )
+            body = replace(event.body, groups=groups, values=values, carried=carried)
+            item = Occurrence(place, time, digest((plan.meta.id, group, run.first_us)), body)
+            made.setdefault((item.place, groups, values, carried, time if outer.is_temporal else 0), item)
+    return list(made.values())
+
+
+def _groups(plan: CorrelationPlan, occurrences: Iterable[Occurrence]) -> dict[Texts, set[Seen]]:
     groups: dict[Texts, set[Seen]] = {}
     for item in occurrences:
         for group in _keys(item.body.groups):
             for value in _values(plan, item):
-                groups.setdefault(group, set()).add(Seen(item.time_us, item.input, item.place, value))
-    return [run for group, events in sorted(groups.items()) for run in _runs(plan, group, events)]
+                groups.setdefault(group, set()).add(Seen(item.time_us, item.input, item.place, value, item.body))
+    return groups
 
 
 def happenings(plan: CorrelationPlan, events: frozenset[Seen] | set[Seen]) -> set[tuple[int, Seen]]:
@@ -176,4 +215,4 @@ def _in_order(chosen: tuple[int, ...], window: frozenset[Seen]) -> bool:
     return True
 
 
-__all__ = ["Run", "Seen", "correlate", "happenings"]
+__all__ = ["Run", "Seen", "correlate", "evaluate", "happenings"]
