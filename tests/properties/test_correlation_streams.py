@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tocsin.correlations.occurrence import ROW, Body, Occurrence, digest, group_keys, value_keys
+from tocsin.correlations.occurrence import ROW, Body, Occurrence, digest, folded, group_keys, microseconds, value_keys
 from tocsin.correlations.plan import CorrelationPlan, Input
-from tocsin.correlations.reference import correlate
+from tocsin.correlations.reference import correlate, evaluate
+from tocsin.correlations.rows import RowSpool
 from tocsin.correlations.sweep import sweep
 from tocsin.rules.correlation import TYPES, Bound, Demand
 from tocsin.rules.rule import Meta
+from tocsin.runs.correlate import Correlating
+from tocsin.runs.spool import Entry, merge
 
 SECOND = 1_000_000
 SINGLE = st.sampled_from(["a", "A", "b", "3", "7", "0.1", "0.2", "-4", "1e3", "x"])
@@ -51,14 +58,14 @@ def plans(draw: st.DrawFn) -> CorrelationPlan:
 def streams(draw: st.DrawFn) -> tuple[CorrelationPlan, list[Occurrence]]:
     """Draw a correlation and matched events for it: ties, lists, fields without a value, one event matched by two rules."""
     plan = draw(plans())
-    found = []
+    found: dict[tuple[int, int], Occurrence] = {}
     for _ in range(draw(st.integers(0, 14))):
         groups, values = (tuple(draw(TEXTS) for _ in names) for names in (plan.group_by, plan.demand.fields))
         body = Body(0, "f", "json", 0, 1, "h", groups, values)
         place = draw(st.integers(0, 30))
         rule = draw(st.integers(0, len(plan.inputs) - 1))
-        found.append(Occurrence(rule, place // 2 * SECOND, place, body))  # an event has one time
-    return plan, found
+        found[rule, place] = Occurrence(rule, place // 2 * SECOND, place, body)  # an event has one time, and one content
+    return plan, list(found.values())
 
 
 def rows_of(plan: CorrelationPlan, occurrences: list[Occurrence]) -> np.ndarray:
@@ -112,3 +119,59 @@ def test_order_and_repetition_change_nothing(stream: tuple[CorrelationPlan, list
     again = occurrences + occurrences[:3]
     random.shuffle(again)
     assert fast(plan, again) == fast(plan, occurrences)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[list[CorrelationPlan], dict[int, list[Occurrence]]]:
+    """Draw a correlation that names another and a rule, and matched events for both."""
+    inner, events = draw(streams())
+    outer, more = draw(streams())
+    inner = replace(inner, carries=tuple(sorted({"o1", "o2"})))
+    names = tuple(draw(st.sampled_from(("o1", "o2", *inner.group_by))) for _ in outer.group_by)
+    fields = tuple(draw(st.sampled_from(("o1", "o2", *inner.group_by))) for _ in outer.demand.fields)
+    chained = Input("inner", "inner", -1, 0, names, fields)
+    outer = replace(outer, inputs=(outer.inputs[0], chained, *outer.inputs[2:]), meta=Meta("outer", "outer"))
+    if draw(st.booleans()):
+        least = (Bound("gte", draw(st.integers(1, 2))),)
+        outer = replace(outer, demand=Demand(least, outer.demand.fields, outer.demand.percentile))
+    carried = [
+        Occurrence(item.input, item.time_us, item.place, replace(item.body, carried=(draw(TEXTS), draw(TEXTS))))
+        for item in events
+    ]
+    return [inner, outer], {0: carried, 1: [item for item in more if item.input != 1]}
+
+
+@settings(max_examples=200, deadline=None)
+@given(chains(), st.randoms(use_true_random=False))
+def test_chains_find_what_the_reference_finds(
+    chain: tuple[list[CorrelationPlan], dict[int, list[Occurrence]]], random: Random
+) -> None:
+    """What a scan reports of a chain, from rows in any order and number of files, is what the reference finds."""
+    plans, matched = chain
+    wanted = []
+    for plan, runs in zip(plans, evaluate(plans, matched), strict=True):
+        for run in runs:
+            count = len({event.place for event in run.events})
+            wanted.append((plan.meta.title, folded(run.group), run.first_us, run.last_us, count, float(run.peak)))
+    assert sorted(wanted) == sorted(scanned(plans, matched, random))
+
+
+def scanned(plans: list[CorrelationPlan], matched: dict[int, list[Occurrence]], random: Random) -> list[tuple[Any, ...]]:
+    """Return what the end of a scan makes of matched events that lie in several files."""
+    with tempfile.TemporaryDirectory() as name:
+        spools = [RowSpool(Path(name), f"rows-{number}") for number in range(3)]
+        items = [(number, item) for number, items in matched.items() for item in items]
+        random.shuffle(items)
+        for number, item in items:
+            random.choice(spools).add(number, plans[number], item)
+        paths = [path for spool in spools if (path := spool.write())]
+        correlating = Correlating(plans, Path(name), paths, lambda unit: 0)
+        correlating.run()
+        return [_finding(entry) for entry in merge(correlating.runs, Path(name))]
+
+
+def _finding(entry: Entry) -> tuple[Any, ...]:
+    finding = json.loads(entry.line(0))
+    event = finding["event"]
+    times = microseconds(event["first"]), microseconds(event["last"])
+    return finding["rule"]["title"], folded(event["group"].values()), *times, event["count"], float(event["measure"])
