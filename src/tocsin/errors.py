@@ -78,6 +78,7 @@ CODES: Final[dict[str, str]] = {
     "E001": "a regular expression ran too long and was cut off",
     "E002": "a rule failed while it was evaluated",
     "E003": "a worker process ended unexpectedly",
+    "E004": "a correlation ran into a limit",
     "O001": "the output cannot be written",
     "O002": "the rule cache cannot be used",
 }

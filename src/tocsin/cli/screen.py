@@ -274,6 +274,8 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
     screen.row(Text(f"events  {coverage.events:,}"))
     counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
     screen.row(Text(f"rules   {counted}"))
+    if rules.serving:
+        screen.row(Text(f"        {len(rules.serving):,} of them only serve correlations, and report nothing themselves"))
     _show_files(screen, partial)
     _show_skipped(screen, skipped)
     _show_unseen(screen, [file for file in read + partial if file.unseen])
@@ -286,6 +288,7 @@ def _show_coverage(screen: _Screen, report: Report) -> None:
         _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
+    _show_rules(screen, "Correlations that left events out", rules.left_out)
     _show_baseline(screen, coverage)
 
 

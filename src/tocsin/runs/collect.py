@@ -18,7 +18,7 @@ from tocsin.findings import FoundSource
 
 UNTIMED: Final = "events without a time were left out"
 WITHOUT_GROUP: Final = "events without a value of {} were left out"
-TOO_MANY: Final = f"events whose lists give more than {MOST_KEYS} groups or values were only counted for these"
+TOO_MANY: Final = f"events whose lists give more than {MOST_KEYS} groups or values were only counted for these [E004]"
 Left = Counter[tuple[int, str]]
 """Events that were left out of a correlation, by its number and the reason."""
 

@@ -33,7 +33,7 @@ SHOWN_EVENTS: Final = 100
 SHOWN_VALUES: Final = 100
 TELEMETRY: Final = "correlation"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EVICTED: Final = "events from {} on were left out, since more than fit in memory belong to one group"
+_EVICTED: Final = "events from {} on were left out, since one group has more than fit in memory [E004]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,18 @@ def choose(rules: RuleSet, level: str) -> Chosen:
     return Chosen([rules.plans[number] for number in kept], correlations, frozenset(silent))
 
 
+def only(rules: RuleSet, number: int) -> Chosen:
+    """Return one correlation, as one that reports, and what it needs."""
+    wanted = {number}
+    for below in reversed(range(number + 1)):
+        if below in wanted:
+            wanted |= {item.correlation for item in rules.correlations[below].inputs if item.correlation >= 0}
+    kept = sorted({item.rule for below in wanted for item in rules.correlations[below].inputs if item.rule >= 0})
+    found = _renumbered(rules.correlations, sorted(wanted), kept, 0)
+    found[-1] = replace(found[-1], reported=True)
+    return Chosen([rules.plans[rule] for rule in kept], found, frozenset(range(len(kept))))
+
+
 def _renumbered(
     plans: Sequence[CorrelationPlan], wanted: Sequence[int], kept: Sequence[int], lowest: int
 ) -> list[CorrelationPlan]:
@@ -81,7 +93,11 @@ def _renumbered(
 
 @dataclass(slots=True)
 class Correlating:
-    """Correlates what workers kept. `paths` are their files, `bases` the number of records before each (unit's) part."""
+    """Correlates what workers kept.
+
+    `paths` are their files, to which those of correlations are added that others name; `base` tells the number of records
+    before the part of a file that a unit is.
+    """
 
     plans: Sequence[CorrelationPlan]
     folder: Path
@@ -96,7 +112,7 @@ class Correlating:
 
     def run(self) -> None:
         """Write the findings of all correlations as sorted runs, whose paths are in `runs`."""
-        files = RowFiles(list(self.paths))
+        files = RowFiles(self.paths)
         spool = Spool(self.folder, "run-correlations")
         try:
             for number, plan in enumerate(self.plans):
@@ -317,4 +333,4 @@ def _keep(paths: list[Path], path: Path | None) -> None:
         paths.append(path)
 
 
-__all__ = ["SHOWN_EVENTS", "TELEMETRY", "Chosen", "Correlating", "choose"]
+__all__ = ["SHOWN_EVENTS", "TELEMETRY", "Chosen", "Correlating", "choose", "only"]

@@ -28,6 +28,9 @@ def judge_correlations(chosen: Chosen, left: Left, found: RuleCoverage) -> None:
         reasons = [f"{count:,} {reason}" for (at, reason), count in sorted(left.items()) if at == number]
         if reasons:
             found.left_out.append(_note(plan.meta, "; ".join(reasons)))
+        if not plan.reported:
+            outer = [other.meta.title for other in chosen.correlations for item in other.inputs if item.correlation == number]
+            found.serving.append(_note(plan.meta, f"serves {', '.join(map(repr, outer))}"))
     for number in sorted(chosen.silent):
         names = [plan.meta.title for plan in chosen.correlations for item in plan.inputs if item.rule == number]
         found.serving.append(_note(chosen.plans[number].meta, f"serves {', '.join(map(repr, names))}"))

@@ -54,6 +54,11 @@ class RuleSet(Struct):
     correlations: list[CorrelationPlan] = []
 
     @property
+    def entries(self) -> list[Plan | CorrelationPlan]:
+        """Return the rules, then the correlations."""
+        return [*self.plans, *self.correlations]
+
+    @property
     def size(self) -> int:
         """Return how many rules and correlations can be used."""
         return len(self.plans) + len(self.correlations)
