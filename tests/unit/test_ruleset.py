@@ -108,12 +108,6 @@ def test_bad_document_among_good_ones() -> None:
     assert [item.code for item in found.rejected] == ["R002"]
 
 
-def test_correlation_is_unsupported() -> None:
-    """A correlation is named as unsupported, not as invalid."""
-    found = load("title: C\ncorrelation:\n  type: event_count\n  rules: [x]\n")
-    assert [(item.code, item.outcome) for item in found.rejected] == [("R031", "unsupported")]
-
-
 def test_filters() -> None:
     """A filter suppresses in the rule that it names, and only there; one for a rule that is not loaded is named."""
     found = load(WHOAMI, LOGON, FILTER)

@@ -8,8 +8,10 @@ from typing import Final
 
 import click
 
+from tocsin.cli.explain_correlation import explain_correlation
 from tocsin.cli.loading import load, read_site, rule_options
 from tocsin.cli.rules import find_plan, unusable
+from tocsin.correlations.plan import CorrelationPlan
 from tocsin.errors import SourceError, UsageError
 from tocsin.events import Event
 from tocsin.findings.text import safe_text
@@ -19,6 +21,7 @@ from tocsin.rules.condition import write_condition
 from tocsin.rules.logsource import admits, views, visible_events
 from tocsin.rules.pattern import quoted
 from tocsin.rules.twins import see
+from tocsin.runs.correlate import only
 from tocsin.runs.evidence import read_events
 from tocsin.sources.interface import Loss
 
@@ -47,15 +50,19 @@ def explain(
 ) -> int:
     """Tell which selections, fields and values of a rule held on an event, and which did not, and why.
 
+    Of a correlation: how many events its rules match, what it finds in them, and which groups come nearest.
     Exit codes: 0 done; 2 usage; 3 no event could be read.
     """
     if Path(rule_id).is_file():
         found = load((rule_id,), (), config, read_site(site))
-        if not found.plans:
+        if not found.size:
             raise unusable(found.rejected[0]) if found.rejected else UsageError("U001", f"{rule_id}: holds no rule")
-        plan = found.plans[0]
+        plan = found.correlations[-1] if found.correlations else found.plans[0]
     else:
-        plan = find_plan(load(rules, packs, config, read_site(site)), rule_id)
+        found = load(rules, packs, config, read_site(site))
+        plan = find_plan(found, rule_id)
+    if isinstance(plan, CorrelationPlan):
+        return explain_correlation(only(found, found.correlations.index(plan)), event_path)
     told = _Told(plan)
     try:
         path, stdin = (None, sys.stdin.buffer) if str(event_path) == "-" else (event_path, None)

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from tocsin.cli.loading import all_placeholders, load, read_site, rule_options
+from tocsin.correlations.link import serving
+from tocsin.correlations.plan import CorrelationPlan, condition_text
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines, safe_text
 from tocsin.plans.explain import outline
@@ -20,6 +22,7 @@ from tocsin.rules.lint import lint
 from tocsin.rules.logsource import visible_events, why_no_source
 from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
+from tocsin.rules.rule import Meta
 from tocsin.runs.outputs import check_output, writing
 from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, waits_for_site
 from tocsin.runs.rule_tests import junit, run_tests
@@ -62,7 +65,7 @@ def _list(what: str, names: Sequence[str]) -> None:
 
 def _counts(found: RuleSet) -> str:
     outcomes = Counter(item.outcome for item in found.rejected)
-    return f"{len(found.plans)} rules compiled, {outcomes['unsupported']} unsupported, {outcomes['invalid']} invalid"
+    return f"{found.size} rules compiled, {outcomes['unsupported']} unsupported, {outcomes['invalid']} invalid"
 
 
 @rules.command()
@@ -83,8 +86,11 @@ def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | No
     for plan in sorted(found.plans, key=lambda plan: (plan.logsource.product, plan.logsource.category, plan.meta.title)):
         meta = plan.meta
         click.echo(safe_text(f"{meta.level:<13} {plan.logsource!s:<44} {meta.title}  {meta.id}"))
-    for item in found.rejected:
-        click.echo(safe_text(f"{item.outcome:<13} {item.note.title or item.note.path}: {item.note.reason}"))
+    for item in sorted(found.correlations, key=lambda item: (item.type, item.meta.title)):
+        kind = f"correlation/{item.type}"
+        click.echo(safe_text(f"{item.meta.level:<13} {kind:<44} {item.meta.title}  {item.meta.id}"))
+    for bad in found.rejected:
+        click.echo(safe_text(f"{bad.outcome:<13} {bad.note.title or bad.note.path}: {bad.note.reason}"))
     click.echo(_counts(found))
     if not (rules or packs):
         click.echo("packs: " + ", ".join(pack.name for pack in installed_packs()))
@@ -99,7 +105,7 @@ def check(paths: tuple[str, ...], config: Path | None, site: Path | None) -> int
     """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
     files = read_rule_files(resolve_rules(paths, ()))
     found = load_rules(files, all_placeholders(config, read_site(site)))
-    if not found.plans and not found.rejected:
+    if not found.size and not found.rejected:
         raise UsageError("U004", f"{', '.join(paths)}: no rule file (.yml, .yaml)", hint="nothing was checked")
     for item in found.rejected:
         _echo(f"{item.outcome}: {item.message}")
@@ -160,17 +166,20 @@ def _echo(text: str) -> None:
 @rule_options
 def show(rule_id: str, rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, site: Path | None) -> int:
     """Show a rule: what it is, its condition after filters and placeholders, and the events that it can see."""
-    for line in describe(find_plan(load(rules, packs, config, read_site(site)), rule_id)):
+    found = load(rules, packs, config, read_site(site))
+    plan = find_plan(found, rule_id)
+    lines = describe(plan, found) if isinstance(plan, Plan) else describe_correlation(plan, found)
+    for line in lines:
         click.echo(safe_text(line))
     return 0
 
 
-def find_plan(found: RuleSet, wanted: str) -> Plan:
-    """Return the plan with an id, name or title. Raises: UsageError U001 when there is none, or why it was rejected.
+def find_plan(found: RuleSet, wanted: str) -> Plan | CorrelationPlan:
+    """Return the rule or correlation with an id, name or title.
 
-    Ids, names and titles that are almost the same are in the hint.
+    Raises: UsageError U001 when there is none, with those in the hint that are almost the same, or why it was rejected.
     """
-    for plan in found.plans:
+    for plan in found.entries:
         if wanted in (plan.meta.id, plan.meta.name, plan.meta.title, plan.meta.path):
             return plan
     for item in found.rejected:
@@ -188,7 +197,7 @@ def unusable(item: Rejected) -> UsageError:
 
 def _near(found: RuleSet, wanted: str) -> str:
     """Return a hint that names the rules whose id, name or title is almost what was asked for."""
-    notes = [(plan.meta.id, plan.meta.name, plan.meta.title) for plan in found.plans]
+    notes = [(plan.meta.id, plan.meta.name, plan.meta.title) for plan in found.entries]
     notes += [(item.note.id, "", item.note.title) for item in found.rejected]
     names = {text.casefold(): text for note in notes for text in note if text}
     close = [names[text] for text in get_close_matches(wanted.casefold(), names, _NEAR)]
@@ -196,14 +205,17 @@ def _near(found: RuleSet, wanted: str) -> str:
     return f"did you mean {' or '.join(map(repr, close))}? {listing}" if close else listing
 
 
-def describe(plan: Plan) -> list[str]:
-    """Return the lines of `rules show`."""
-    meta = plan.meta
+def _heading(meta: Meta, more: Sequence[str]) -> list[str]:
     lines = [meta.title, f"id          {meta.id}", f"level       {meta.level}   status {meta.status or 'none'}"]
     lines += [f"author      {meta.author}"] if meta.author else []
     lines += [f"tags        {', '.join(meta.tags)}"] if meta.tags else []
-    lines += [f"path        {meta.path}", f"logsource   {plan.logsource}"]
-    lines += ["", *meta.description.splitlines()] if meta.description else []
+    lines += [f"path        {meta.path}", *more]
+    return lines + (["", *meta.description.splitlines()] if meta.description else [])
+
+
+def describe(plan: Plan, found: RuleSet) -> list[str]:
+    """Return the lines of `rules show` for a rule."""
+    lines = _heading(plan.meta, [f"logsource   {plan.logsource}", *_serves(found, rule=found.plans.index(plan))])
     lines += ["", f"condition   {write_condition(plan.condition)}"]
     for name, expr in plan.selections.items():
         lines += [f"  {name}:", *(f"    {line}" for line in outline(expr))]
@@ -211,6 +223,32 @@ def describe(plan: Plan) -> list[str]:
     reason = why_no_source(plan.logsource)
     lines += [f"  nothing: {reason}"] if reason else [f"  {event}" for event in visible_events(plan.logsource)]
     return lines
+
+
+def describe_correlation(plan: CorrelationPlan, found: RuleSet) -> list[str]:
+    """Return the lines of `rules show` for a correlation."""
+    serves = _serves(found, correlation=found.correlations.index(plan))
+    lines = _heading(plan.meta, [f"correlation {plan.type}", *serves])
+    lines += ["", f"condition   {condition_text(plan)}", f"grouped by  {', '.join(plan.group_by) or 'nothing'}", "rules"]
+    for item in plan.inputs:
+        named = [*zip(plan.group_by, item.groups, strict=True), *zip(plan.demand.fields, item.values, strict=True)]
+        aliases = ", ".join(f"{name} is {field}" for name, field in named if name != field)
+        lines.append(f"  {item.title}  {item.name}" + (f"  ({aliases})" if aliases else ""))
+    lines += ["", "its rules report on their own too" if plan.generate else "its rules report nothing themselves"]
+    return lines
+
+
+def _serves(found: RuleSet, rule: int = -1, correlation: int = -1) -> list[str]:
+    """Return a line that tells which correlations name a rule or correlation, if any does."""
+    names = [
+        plan.meta.title
+        for plan in found.correlations
+        for item in plan.inputs
+        if (item.rule, item.correlation) == (rule, correlation)
+    ]
+    reports = serving(found.correlations).get(rule, True) if rule >= 0 else found.correlations[correlation].reported
+    how = "" if reports else "   (reports nothing itself)"
+    return [f"serves      {', '.join(names)}{how}"] if names else []
 
 
 @rules.command()
@@ -221,4 +259,4 @@ def modifiers() -> int:
     return 0
 
 
-__all__ = ["describe", "find_plan", "rules", "unusable"]
+__all__ = ["describe", "describe_correlation", "find_plan", "rules", "unusable"]

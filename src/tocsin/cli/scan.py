@@ -92,7 +92,7 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     if chosen.since and chosen.until and chosen.since >= chosen.until:
         raise UsageError("U002", f"--since {chosen.since} is not before --until {chosen.until}")
     found = load(rules, packs, config, chosen.site, options["quiet"])
-    if not found.plans:
+    if not found.size:
         for item in found.rejected[:_SHOWN_REASONS]:
             click.echo(safe_lines(item.message), err=True)
     running = Scan(chosen, found)
@@ -230,7 +230,8 @@ def exit_code(report: Report, fail_on: str | None, strict: bool) -> int:
         return EXIT_NOTHING_READ
     rules = coverage.rules
     unusable = [note for note in rules.unsupported if not waits_for_site(note)]
-    if strict and (rules.invalid or unusable or rules.failed or any(f.status != "read" for f in coverage.files)):
+    limited = any("[E004]" in note.reason for note in rules.left_out)
+    if strict and (rules.invalid or unusable or rules.failed or limited or any(f.status != "read" for f in coverage.files)):
         return EXIT_STRICT
     wanted = LEVELS[LEVELS.index(fail_on) :] if fail_on else ()
     return EXIT_FOUND if any(report.tally.levels[level] for level in wanted) else 0

@@ -311,17 +311,21 @@ def _nothing(coverage: Coverage) -> str:
 def _show_coverage(screen: Screen, report: Report) -> None:
     coverage, rules = report.coverage, report.coverage.rules
     counted = f"{len(rules.compiled):,} evaluated, {len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid"
-    show_evidence(screen, report, "Coverage of this scan", f"rules   {counted}")
+    more = [f"rules   {counted}"]
+    if rules.serving:
+        more.append(f"        {len(rules.serving):,} of them only serve correlations, and report nothing themselves")
+    show_evidence(screen, report, "Coverage of this scan", more)
     _show_rules(screen, "Rules unsupported", rules.unsupported)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
     if coverage.events:
         _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
+    _show_rules(screen, "Correlations that left events out", rules.left_out)
     _show_baseline(screen, coverage)
 
 
-def show_evidence(screen: Screen, report: Report, title: str, more: str = "") -> None:
+def show_evidence(screen: Screen, report: Report, title: str, more: Sequence[str] = ()) -> None:
     """Say what was read, what could not be, and what was in it."""
     coverage = report.coverage
     files: dict[str, list[FileOutcome]] = {"read": [], "partial": [], "skipped": []}
@@ -332,8 +336,8 @@ def show_evidence(screen: Screen, report: Report, title: str, more: str = "") ->
     counted = f"{len(read):,} read, {len(partial):,} in part, {len(skipped):,} skipped"
     screen.row(Text(f"files   {counted} ({_speed(report)})"))
     screen.row(Text(f"events  {coverage.events:,}"))
-    if more:
-        screen.row(Text(more))
+    for line in more:
+        screen.row(Text(line))
     _show_files(screen, partial)
     _show_skipped(screen, skipped)
     _show_unseen(screen, [file for file in read + partial if file.unseen])

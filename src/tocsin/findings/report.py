@@ -48,7 +48,9 @@ class RuleCoverage(Struct):
 
     `compiled` were evaluated; `unsupported` and `invalid` could not be; `not_evaluable` are compiled rules that this data
     cannot show (no event of their logsource, or a field never occurred); `blind` are those of which a branch cannot be
-    seen; `failed` are rules that could not be decided on some event (a regular expression that was cut off).
+    seen; `failed` are rules that could not be decided on some event (a regular expression that was cut off). `serving` are
+    rules that only serve correlations, so that they report nothing themselves; `left_out` are correlations from which events
+    were left out. Correlations are in these lists beside the rules.
     """
 
     compiled: list[RuleNote] = field(default_factory=list)
@@ -57,6 +59,8 @@ class RuleCoverage(Struct):
     not_evaluable: list[RuleNote] = field(default_factory=list)
     blind: list[RuleNote] = field(default_factory=list)
     failed: list[RuleNote] = field(default_factory=list)
+    serving: list[RuleNote] = field(default_factory=list)
+    left_out: list[RuleNote] = field(default_factory=list)
 
 
 class BaselineCheck(Struct, frozen=True):

@@ -1,25 +1,26 @@
-"""From a YAML document to a typed rule or filter."""
+"""From a YAML document to a typed rule, filter or correlation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tocsin.errors import RuleError, UnsupportedRule, Where
+from tocsin.errors import RuleError, Where
+from tocsin.rules.correlation import Correlation, parse_correlation
 from tocsin.rules.documents import load_documents, place
+from tocsin.rules.meta import Trail, kind_of, parse_meta, texts_of
 from tocsin.rules.modifiers import check_modifiers
-from tocsin.rules.rule import LEVELS, Detection, Either, Every, Filter, Item, Logsource, Meta, Rule, Scalar
+from tocsin.rules.rule import Detection, Either, Every, Filter, Item, Logsource, Meta, Rule, Scalar
 
 _RESERVED: Final = frozenset({"condition", "timeframe"})
 _NESTING: Final = 16
-Trail = tuple[str | int, ...]
-Parsed = Rule | Filter | RuleError
+Parsed = Rule | Filter | Correlation | RuleError
 
 
 def parse_text(text: bytes, path: str) -> list[tuple[Meta, Parsed]]:
     """Parse every document of a file; one bad document does not hide the others.
 
-    Return (meta, rule, filter or error) for each; the meta of an error holds what could be read.
+    Return (meta, rule, filter, correlation or error) for each; the meta of an error holds what could be read.
     """
     try:
         documents = load_documents(text, path)
@@ -42,30 +43,28 @@ def _parse_one(document: Any, path: str) -> tuple[Meta, Parsed]:
     return parsed.meta, parsed
 
 
-def parse_document(document: Any, path: str = "") -> Rule | Filter:
-    """Return the typed rule or filter of one document.
+def parse_document(document: Any, path: str = "") -> Rule | Filter | Correlation:
+    """Return the typed rule, filter or correlation of one document.
 
-    Raises: RuleError R002-R014 with the trail to the fault; UnsupportedRule R031 for a correlation.
+    Raises: RuleError R002-R014 and R072-R075 with the trail to the fault.
     """
     if not isinstance(document, dict):
-        raise RuleError("R002", f"expected a rule, found {_kind(document)}", hint="a rule is a map with 'detection'")
-    if "correlation" in document or document.get("action") == "correlation":
-        raise UnsupportedRule("R031", "correlation rules are not evaluated by this version", trail=("key:correlation",))
+        raise RuleError("R002", f"expected a rule, found {kind_of(document)}", hint="a rule is a map with 'detection'")
+    if "correlation" in document:
+        return parse_correlation(document, parse_meta(document, path))
+    if document.get("action") == "correlation":
+        hint = "write the keys below 'correlation:', as version 2 of the specification has it"
+        raise RuleError("R002", "'action: correlation' is a form that was never part of the specification", hint=hint)
     if "filter" in document:
         return _parse_filter(document, path)
     if "detection" not in document:
         raise RuleError("R002", "no 'detection' in the document", hint="a Sigma rule has title, logsource, detection")
-    meta = _parse_meta(document, path)
+    meta = parse_meta(document, path)
     logsource = _parse_logsource(document.get("logsource"), ("logsource",))
     detection = document["detection"]
     detections = _parse_detections(detection, ("detection",))
     conditions = _parse_conditions(detection, ("detection",))
     return Rule(meta, logsource, detections, conditions)
-
-
-def _kind(value: object) -> str:
-    names = {dict: "a map", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
 
 
 def _loose_meta(document: Any, path: str) -> Meta:
@@ -74,44 +73,13 @@ def _loose_meta(document: Any, path: str) -> Meta:
     return Meta(str(document.get("id") or ""), str(document.get("title") or ""), path=path)
 
 
-def _parse_meta(document: dict[str, Any], path: str) -> Meta:
-    title = document.get("title")
-    if not isinstance(title, str) or not title.strip():
-        raise RuleError("R003", "the rule has no title", trail=("key:title",))
-    level = document.get("level", "medium") or "medium"
-    if level not in LEVELS:
-        raise RuleError("R004", f"level {level!r} is none of {', '.join(LEVELS)}", trail=("level",))
-    return Meta(
-        id=str(document.get("id") or ""),
-        title=title,
-        level=level,
-        status=str(document.get("status") or ""),
-        author=str(document.get("author") or ""),
-        tags=_texts(document.get("tags"), ("tags",)),
-        references=_texts(document.get("references"), ("references",)),
-        path=path,
-        name=str(document.get("name") or ""),
-        description=str(document.get("description") or "").strip(),
-    )
-
-
-def _texts(value: Any, trail: Trail) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        raise RuleError("R004", f"expected a list of texts, found {_kind(value)}", trail=trail)
-    return tuple(str(item) for item in value)
-
-
 def _parse_logsource(value: Any, trail: Trail) -> Logsource:
     if not isinstance(value, dict):
         raise RuleError("R003", "the rule has no logsource", hint="name product, category or service", trail=trail)
     parts = {key: value.get(key) for key in ("product", "category", "service")}
     for key, part in parts.items():
         if part is not None and not isinstance(part, str):
-            raise RuleError("R004", f"{key} is {_kind(part)}, not a text", trail=(*trail, key))
+            raise RuleError("R004", f"{key} is {kind_of(part)}, not a text", trail=(*trail, key))
     if not any(parts.values()):
         raise RuleError("R003", "the logsource names no product, category or service", trail=trail)
     return Logsource(*((part or "").lower() for part in parts.values()))
@@ -129,7 +97,7 @@ def _parse_conditions(detection: dict[str, Any], trail: Trail) -> tuple[str, ...
 
 def _parse_detections(value: Any, trail: Trail) -> dict[str, Detection]:
     if not isinstance(value, dict):
-        raise RuleError("R004", f"detection is {_kind(value)}, not a map", trail=trail)
+        raise RuleError("R004", f"detection is {kind_of(value)}, not a map", trail=trail)
     found: dict[str, Detection] = {}
     for name, body in value.items():
         if not str(name).strip():
@@ -183,18 +151,18 @@ def _scalars(values: Iterable[Any], trail: Trail) -> tuple[Scalar, ...]:
     found = tuple(values)
     for at, item in enumerate(found):
         if not (item is None or isinstance(item, (str, int, float, bool))):
-            raise RuleError("R004", f"a value is {_kind(item)}, not a text or number", trail=(*trail, at))
+            raise RuleError("R004", f"a value is {kind_of(item)}, not a text or number", trail=(*trail, at))
     return found
 
 
 def _parse_filter(document: dict[str, Any], path: str) -> Filter:
     body = document["filter"]
     if not isinstance(body, dict):
-        raise RuleError("R004", f"filter is {_kind(body)}, not a map", trail=("filter",))
-    meta = _parse_meta(document, path)
+        raise RuleError("R004", f"filter is {kind_of(body)}, not a map", trail=("filter",))
+    meta = parse_meta(document, path)
     logsource = _parse_logsource(document.get("logsource"), ("logsource",))
     rules = body.get("rules")
-    names = () if rules in (None, "any") else _texts(rules, ("filter", "rules"))
+    names = () if rules in (None, "any") else texts_of(rules, ("filter", "rules"))
     selections = {key: value for key, value in body.items() if key != "rules"}
     detections = _parse_detections(selections, ("filter",))
     conditions = _parse_conditions(selections, ("filter",))

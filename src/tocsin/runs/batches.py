@@ -24,6 +24,7 @@ from tocsin.plans.expr import Plan
 from tocsin.rules.logsource import views
 from tocsin.rules.twins import see
 from tocsin.rules.view import View
+from tocsin.runs.collect import MatchCollector
 from tocsin.runs.site import FOUND_LOGSOURCE, SiteWatch, found_rule
 from tocsin.sources.interface import EVENTS, BlockSource, Decoder, Records
 
@@ -101,14 +102,22 @@ class Batcher:
     """Gathers records by gate and decoder, and hands each finding to `emit`.
 
     `failed` counts the events on which a rule could not be decided, by rule number and reason. With a site, findings name its
-    assets, and what is new there is found too.
+    assets, and what is new there is found too. With a collector, it keeps what correlations need.
     """
 
-    def __init__(self, engine: FastEngine, plans: Sequence[Plan], emit: Emit, site: SiteWatch | None = None) -> None:
+    def __init__(
+        self,
+        engine: FastEngine,
+        plans: Sequence[Plan],
+        emit: Emit,
+        site: SiteWatch | None = None,
+        collector: MatchCollector | None = None,
+    ) -> None:
         self._engine = engine
         self._plans = plans
         self._emit = emit
         self._site = site
+        self._collector = collector
         self._coded: dict[str, _Coded] = {}
         self._pending: dict[tuple[int, Gate], _Pending] = {}
         self._size_bytes = 0
@@ -272,6 +281,10 @@ class Batcher:
         for number, view in enumerate(self._engine.gate_plan(gate).views):
             rules, faults = found.answers[number]
             for rule in rules:
+                if self._collector and self._collector.wants(rule):
+                    event = event or reader.events([row])[0]
+                    if not self._collect(self._collector, rule, see(event, view.view), origin):
+                        continue
                 reason = found.reasons.get((number, rule))
                 if reason is None:
                     event = event or reader.events([row])[0]
@@ -290,9 +303,20 @@ class Batcher:
             if match.row != row or event is None:
                 row, event = match.row, batch.decode(match.row)
             view = gate_views[match.view]
-            reason = self._reason(match.rule, see(event, view))
+            seen = see(event, view)
+            collector = self._collector if self._collector and self._collector.wants(match.rule) else None
+            if collector and not self._collect(collector, match.rule, seen, item.origin(row)):
+                continue
+            reason = self._reason(match.rule, seen)
             told = _brief(event)
             self._emit_match(match.rule, view, event.gate, told, event, reason, item.origin(row))
+
+    @staticmethod
+    def _collect(collector: MatchCollector, rule: int, event: Event, origin: Origin) -> bool:
+        """Keep a matched event for correlations; tell whether it is a finding too."""
+        source = FoundSource(origin.label, origin.format, event.record)
+        collector.add(rule, event, source, origin.unit, origin.part)
+        return collector.reports(rule)
 
     def _emit_match(
         self, rule: int, view: View, gate: Gate, told: Brief, event: Event | None, reason: Reason, origin: Origin

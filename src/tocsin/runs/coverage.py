@@ -32,6 +32,9 @@ from tocsin.rules.rule import Logsource
 from tocsin.rules.transforms import ITEMS, SAME
 from tocsin.rules.view import Alias, View
 from tocsin.runs.batches import GateSeen
+from tocsin.runs.correlate import Chosen
+from tocsin.runs.correlation_coverage import judge_correlations
+from tocsin.runs.pool import Gathered
 from tocsin.runs.ruleset import RuleSet
 
 _SHOWN_FIELDS: Final = 5
@@ -48,16 +51,10 @@ class _Sight:
     name: str
 
 
-def make_coverage(
-    rules: RuleSet,
-    evaluated: Sequence[Plan],
-    files: list[FileOutcome],
-    seen: Mapping[Gate, GateSeen],
-    failed: Counter[tuple[int, str]],
-    interrupted: bool,
-) -> Coverage:
-    """Return the coverage of a scan; `failed` numbers the evaluated plans."""
-    sights = _sights(seen)
+def make_coverage(rules: RuleSet, chosen: Chosen, files: list[FileOutcome], gathered: Gathered, interrupted: bool) -> Coverage:
+    """Return the coverage of a scan."""
+    evaluated = chosen.plans
+    sights = _sights(gathered.seen)
     found = RuleCoverage(
         compiled=[_note(plan, "") for plan in evaluated],
         unsupported=rules.notes("unsupported"),
@@ -68,11 +65,12 @@ def make_coverage(
         if plan.logsource not in admitted:
             admitted[plan.logsource] = [sight for sight in sights if admits(sight.view, plan.logsource)]
         _judge(plan, admitted[plan.logsource], found)
-    for (number, reason), count in sorted(failed.items()):
+    judge_correlations(chosen, gathered.left, found)
+    for (number, reason), count in sorted(gathered.failed.items()):
         found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
     events = sum(file.events for file in files)
     complete = not interrupted and is_complete(files)
-    return Coverage(complete, events, files, _logsources(seen), found, interrupted=interrupted)
+    return Coverage(complete, events, files, _logsources(gathered.seen), found, interrupted=interrupted)
 
 
 def is_complete(files: Iterable[FileOutcome]) -> bool:

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from tocsin.correlations.plan import CorrelationPlan
 from tocsin.errors import RuleError, UsageError
 from tocsin.findings import RuleNote
 from tocsin.plans.expr import Plan
@@ -130,16 +131,16 @@ def _copies(pack: Pack, found: RuleSet) -> dict[str, int]:
     """Return how many ids of a pack's rules each other installed pack has."""
     others = [other for other in installed_packs() if other.name != pack.name]
     known = load_rules(read_rule_files([other.path for other in others]), {}, RuleCache(default_cache_dir()))
-    ids = {meta.id for meta in map(_note_of, found.plans)} | {item.note.id for item in found.rejected}
+    ids = {meta.id for meta in map(_note_of, found.entries)} | {item.note.id for item in found.rejected}
     places = {f"{other.path}!/": other.name for other in others} | {f"{other.name}/": other.name for other in others}
     counts: Counter[str] = Counter()
-    for note in (*map(_note_of, known.plans), *(item.note for item in known.rejected)):
+    for note in (*map(_note_of, known.entries), *(item.note for item in known.rejected)):
         if note.id in ids:
             counts[next((name for place, name in places.items() if note.path.startswith(place)), "another")] += 1
     return dict(counts)
 
 
-def _note_of(plan: Plan) -> RuleNote:
+def _note_of(plan: Plan | CorrelationPlan) -> RuleNote:
     return RuleNote(plan.meta.id or plan.meta.path, plan.meta.title, path=plan.meta.path)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome
 from tocsin.runs.batches import GateSeen, Origin
+from tocsin.runs.collect import Left
 from tocsin.runs.spool import record_bases
 from tocsin.runs.units import Unit
 from tocsin.runs.worker import Failed, Finished, Message, Sealed, Settings, Shared, UnitDone, joined, work
@@ -41,6 +42,8 @@ class Gathered:
     unseen: Counter[Origin] = field(default_factory=Counter)
     answers: list[Any] = field(default_factory=list)
     """What an inquiry told beside findings."""
+    rows: list[Path] = field(default_factory=list)
+    left: Left = field(default_factory=Counter)
     size_bytes: int = 0
     """What was read, of compressed files as expanded."""
 
@@ -150,6 +153,9 @@ class Pool:
     def _seal(self, member: _Member, message: Sealed) -> None:
         if message.run:
             self.gathered.runs.append(message.run)
+        if message.rows:
+            self.gathered.rows.append(message.rows)
+        self.gathered.left.update(message.left)
         if message.whole:
             member.unsealed.clear()
         for gate, seen in message.seen.items():

@@ -16,10 +16,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from tocsin.correlations.link import link
+from tocsin.correlations.plan import CorrelationPlan
 from tocsin.errors import RuleError, TocsinError, UnsupportedRule, UsageError, Where
 from tocsin.findings import RuleNote
 from tocsin.plans.compile import compile_rule
 from tocsin.plans.expr import Plan
+from tocsin.rules.correlation import Correlation
 from tocsin.rules.documents import place
 from tocsin.rules.parse import parse_text
 from tocsin.rules.rule import Filter, Meta, Rule
@@ -44,10 +47,21 @@ class Rejected(Struct, frozen=True):
 
 
 class RuleSet(Struct):
-    """All that was loaded, in the order of the paths."""
+    """All that was loaded, in the order of the paths; correlations after those that they name."""
 
     plans: list[Plan]
     rejected: list[Rejected]
+    correlations: list[CorrelationPlan] = []
+
+    @property
+    def entries(self) -> list[Plan | CorrelationPlan]:
+        """Return the rules, then the correlations."""
+        return [*self.plans, *self.correlations]
+
+    @property
+    def size(self) -> int:
+        """Return how many rules and correlations can be used."""
+        return len(self.plans) + len(self.correlations)
 
     def notes(self, outcome: str) -> list[RuleNote]:
         """Return the notes of the documents with this outcome."""
@@ -153,7 +167,7 @@ def load_rules(
 class _Document:
     file: RuleFile
     index: int
-    rule: Rule
+    rule: Rule | Correlation
 
 
 @dataclass(slots=True)
@@ -163,7 +177,9 @@ class _Loading:
     rejected: list[Rejected] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
     documents: list[_Document] = field(default_factory=list)
+    correlations: list[_Document] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def run(self, files: Sequence[RuleFile], progress: Progress) -> RuleSet:
         for number, file in enumerate(files):
@@ -173,7 +189,7 @@ class _Loading:
         for number, document in enumerate(self.documents):
             progress(len(files) + number, len(files) + len(self.documents))
             self._compile(document)
-        return RuleSet(self.plans, self.rejected)
+        return RuleSet(self.plans, self.rejected, self._link())
 
     def _parse(self, file: RuleFile) -> None:
         try:
@@ -187,7 +203,8 @@ class _Loading:
             elif isinstance(parsed, Filter):
                 self.filters.append(parsed)
             elif self._is_new(parsed.meta):
-                self.documents.append(_Document(file, index, parsed))
+                documents = self.correlations if isinstance(parsed, Correlation) else self.documents
+                documents.append(_Document(file, index, parsed))
 
     def _is_new(self, meta: Meta) -> bool:
         if not meta.id:
@@ -208,10 +225,20 @@ class _Loading:
                 where = Where(item.meta.path)
                 self._reject(item.meta, RuleError("R050", f"the filter names {missing[0]!r}, which is not loaded", where=where))
 
+    def _link(self) -> list[CorrelationPlan]:
+        """Return the correlations whose rules are all there."""
+        parsed = [item.rule for item in self.correlations if isinstance(item.rule, Correlation)]
+        linked = link([plan.meta for plan in self.plans], parsed, self.unusable)
+        for number, error in sorted(linked.faults.items()):
+            document = self.correlations[number]
+            self._reject(document.rule.meta, place(error, document.file.text, document.file.label, document.index))
+        return linked.plans
+
     def _compile(self, document: _Document) -> None:
         rule, file = document.rule, document.file
         try:
-            self.plans.append(compile_rule(rule, self.placeholders, tuple(self.filters)))
+            if isinstance(rule, Rule):
+                self.plans.append(compile_rule(rule, self.placeholders, tuple(self.filters)))
         except RuleError as error:
             self._reject(rule.meta, place(error, file.text, file.label, document.index))
         except Exception as error:  # noqa: BLE001 - one bad rule must not hide the others
@@ -221,6 +248,8 @@ class _Loading:
         outcome = "unsupported" if isinstance(error, UnsupportedRule) else "invalid"
         note = RuleNote(meta.id or meta.path, meta.title, f"{error.message} [{error.code}]", meta.path)
         self.rejected.append(Rejected(note, outcome, error.code, error.render()))
+        if error.code != "R005":
+            self.unusable |= dict.fromkeys({meta.id, meta.name, meta.title} - {""}, error.message)
 
 
 def _unexpected(error: Exception, label: str) -> RuleError:

@@ -8,26 +8,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import FileOutcome, Report, Tally
-from tocsin.plans.expr import Plan
 from tocsin.rules.rule import LEVELS
+from tocsin.runs.collect import CollectOptions
+from tocsin.runs.correlate import Chosen, Correlating, choose
 from tocsin.runs.coverage import is_complete, make_coverage, unseen_reason
 from tocsin.runs.folder import work_folder
 from tocsin.runs.inquiry import Inquiry
 from tocsin.runs.outputs import check_not_read, mark, note_path, writing
 from tocsin.runs.pool import Gathered, Pool
-from tocsin.runs.readers import Readers, choose, compiling
+from tocsin.runs.readers import Readers, compiling
+from tocsin.runs.readers import choose as choose_readers
 from tocsin.runs.ruleset import RuleSet
 from tocsin.runs.site import MOST_NEW, SiteOptions, baseline_checks
 from tocsin.runs.spool import Entry, first_of_each, merge, record_bases, without_duplicates
 from tocsin.runs.units import Unit, plan_units
 from tocsin.runs.worker import Settings
 from tocsin.sinks.interface import Sink
+from tocsin.sites.names import Names
 from tocsin.sites.site import Site
 from tocsin.sources.containers import Limits
 from tocsin.sources.files import FoundFile, SkippedPath, find_files
@@ -97,11 +100,11 @@ class Scan:
         begun = time.monotonic()
         files, skipped = self._find()
         units = plan_units(files, "-" in self._options.paths)
-        plans = self._plans()
+        chosen = self._choose()
         total = sum(unit.size_bytes for unit in units)
         with work_folder() as folder, _standard_input("-" in self._options.paths) as stdin:
             settings = Settings(
-                plans=plans,
+                plans=chosen.plans,
                 units=units,
                 folder=folder,
                 limits=self._options.limits,
@@ -112,18 +115,20 @@ class Scan:
                 stdin=stdin,
                 site=self._site_options(),
                 inquiry=self._options.inquiry,
+                collect=self._collect_options(chosen),
             )
             if self._options.inquiry:
                 self._options.inquiry.prepare(settings.readers.wanted)
             gathered = self._gather(settings, total, tick)
+            self._correlate(chosen, gathered, folder, units)
             outcomes = skipped + _outcomes(units, gathered, self._interrupted)
             complete = not self._interrupted and is_complete(outcomes)
             tally, more_new = Tally(), [False]
             entries = self._entries(gathered, folder, tally, more_new)
             failure = self._write(entries, gathered, units, sink, out, complete)
         self.answers = gathered.answers
-        failed = Counter() if self._options.inquiry else gathered.failed
-        coverage = make_coverage(self._rules, plans, outcomes, gathered.seen, failed, self._interrupted)
+        judged = replace(gathered, failed=Counter()) if self._options.inquiry else gathered
+        coverage = make_coverage(self._rules, chosen, outcomes, judged, self._interrupted)
         if self._options.inquiry:
             self._options.inquiry.cover(coverage, gathered.failed)
         coverage.untimed = tally.untimed
@@ -140,7 +145,7 @@ class Scan:
 
     def _choose_readers(self, total: int) -> Readers:
         begun = time.monotonic()
-        readers = choose(self._options.reader, total, "-" in self._options.paths)
+        readers = choose_readers(self._options.reader, total, "-" in self._options.paths)
         self._compiled_s = time.monotonic() - begun
         self._compiling = compiling(readers)
         return readers
@@ -169,13 +174,31 @@ class Scan:
         outputs = [*self._options.outputs, *((output, note_path(output)) if output else ())]
         check_not_read(outputs, path, label)
 
-    def _plans(self) -> list[Plan]:
-        lowest = LEVELS.index(self._options.level)
-        plans = [plan for plan in self._rules.plans if LEVELS.index(plan.meta.level) >= lowest]
-        if not plans and not self._options.inquiry:
+    def _choose(self) -> Chosen:
+        chosen = choose(self._rules, self._options.level)
+        if not chosen.plans and not self._options.inquiry:
             hint = "give other --rules, or a lower --level"
             raise UsageError("U003", "no rule is left to evaluate", hint=hint)
-        return plans
+        return chosen
+
+    def _collect_options(self, chosen: Chosen) -> CollectOptions | None:
+        return CollectOptions(chosen.correlations, chosen.silent, self._options.dedupe) if chosen.correlations else None
+
+    def _correlate(self, chosen: Chosen, gathered: Gathered, folder: Path, units: Sequence[Unit]) -> None:
+        """Add the findings of correlations to those that were gathered."""
+        bases = record_bases({(unit.file, unit.part): _lines(gathered, unit) for unit in units})
+        correlating = Correlating(
+            plans=chosen.correlations,
+            folder=folder,
+            paths=gathered.rows,
+            base=lambda number: bases[units[number].file, units[number].part],
+            since=self._options.since,
+            until=self._options.until,
+            names=Names(self._options.site) if self._options.site else None,
+            left=gathered.left,
+        )
+        correlating.run()
+        gathered.runs += correlating.runs
 
     def _gather(self, settings: Settings, total: int, tick: Tick) -> Gathered:
         if not settings.units:

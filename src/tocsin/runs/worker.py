@@ -24,6 +24,7 @@ from tocsin.findings import FileOutcome, Finding
 from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
+from tocsin.runs.collect import CollectOptions, Left, MatchCollector
 from tocsin.runs.inquiry import Collector, Inquiry
 from tocsin.runs.readers import Readers, make_reader
 from tocsin.runs.site import SiteOptions, SiteWatch
@@ -55,6 +56,7 @@ class Settings:
     site: SiteOptions | None = None
     inquiry: Inquiry | None = None
     """What looks at the events in place of rules."""
+    collect: CollectOptions | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +73,8 @@ class UnitDone:
 class Sealed:
     """A run was written; when `whole`, the findings of all units told so far are on disk.
 
-    `seen` and `failed` then tell what was seen of each gate, and which rules could not be decided, since the last time.
+    `seen` and `failed` then tell what was seen of each gate, and which rules could not be decided, since the last time, and
+    `left` what correlations left out. `rows` are those that were kept for correlations.
     """
 
     run: Path | None
@@ -82,6 +85,8 @@ class Sealed:
     unseen: Counter[Origin] = field(default_factory=Counter)
     answer: Any = None
     """What an inquiry tells beside findings, since the last time."""
+    rows: Path | None = None
+    left: Left = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -123,17 +128,21 @@ class Worker:
     spool: Spool = field(init=False)
     engine: FastEngine = field(init=False)
     batcher: Batcher | Collector = field(init=False)
+    collector: MatchCollector | None = field(init=False, default=None)
     fast: dict[str, BlockSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the engine; its programs are compiled when their gates come."""
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
         self.engine = FastEngine(self.settings.plans)
-        site = self.settings.site
         if self.settings.inquiry:
             self.batcher = self.settings.inquiry.collector(self._take_entry)
             return
-        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, SiteWatch(site) if site else None)
+        site, collect = self.settings.site, self.settings.collect
+        name = f"matched-{self.number:04d}"
+        self.collector = MatchCollector(collect, self.settings.folder, name) if collect else None
+        watch = SiteWatch(site) if site else None
+        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, watch, self.collector)
 
     def run(self) -> None:
         """Work, then seal and finish."""
@@ -169,7 +178,11 @@ class Worker:
         unseen = self.batcher.tell_unseen()
         seen, failed, lost = self.batcher.tell()
         answer = self.settings.inquiry.answer(self.batcher) if self.settings.inquiry else None
-        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen, answer))
+        rows, left = self._written_rows(), self.collector.tell() if self.collector else Counter()
+        self.send(Sealed(self.spool.write(), True, seen, failed, lost, unseen, answer, rows, left))
+
+    def _written_rows(self) -> Path | None:
+        return self.collector.write() if self.collector else None
 
     def _read_unit(self, unit: Unit) -> UnitDone:
         done = UnitDone(unit.number, [])
@@ -255,8 +268,8 @@ class Worker:
         self._spill()
 
     def _spill(self) -> None:
-        if self.spool.full:
-            self.send(Sealed(self.spool.write()))
+        if self.spool.full or (self.collector and self.collector.full):
+            self.send(Sealed(self.spool.write(), rows=self._written_rows()))
 
     def _take(self, records: Records, origin: Origin, outcome: FileOutcome) -> None:
         self.batcher.add(records, origin)

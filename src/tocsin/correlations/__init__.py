@@ -1,0 +1,1 @@
+"""Correlations: what many matched events mean together (semantics 24)."""
