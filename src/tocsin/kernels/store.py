@@ -68,7 +68,9 @@ def _kept() -> Path | None:
         for path in reversed((found, *found.parents)):  # a mode given with parents is not that of the parents
             if not path.exists():
                 path.mkdir(mode=0o700, exist_ok=True)
-        if _is_own(found, _OPEN_TO_OTHERS) and _is_own(found.parent, _WRITTEN_BY_OTHERS) and os.access(found, os.W_OK):
+        own_link = found.parent.lstat().st_uid == os.geteuid()  # one that the user set leads where the user wants
+        own_parent = own_link and _is_own(found.parent.resolve(), _WRITTEN_BY_OTHERS)
+        if own_parent and _is_own(found, _OPEN_TO_OTHERS) and os.access(found, os.W_OK):
             return found
     return None
 
