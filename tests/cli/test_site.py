@@ -182,3 +182,22 @@ def test_missing_site_is_told_once_where_it_matters(tmp_path: Path) -> None:
     done = tocsin("scan", shared("ics", "zeek", "dnp3"), "--rules", rule)
     assert "Checks against the site file: 0 of 4 evaluated" in done.stdout
     assert done.stdout.count("no site file was given (--site)") == 1
+
+
+def test_learn_keeps_what_is_there(tmp_path: Path) -> None:
+    """A site file that somebody wrote is replaced only when asked to."""
+    path = tmp_path / "site.yml"
+    path.write_text("mine")
+    logs = shared("ics", "zeek", "modbus")
+    refused = tocsin("site", "learn", logs, "-o", path)
+    assert (refused.returncode, path.read_text(), b"--force" in refused.stderr) == (2, "mine", True)
+    assert tocsin("site", "learn", logs, "-o", path, "--force").returncode == 0
+    assert path.read_text().startswith("#")
+
+
+def test_learn_from_nothing(tmp_path: Path) -> None:
+    """Logs that tell of no conversation give no empty proposal."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"Channel": "Security", "EventID": 4624, "Computer": "A"}\n')
+    done = tocsin("site", "learn", path, "-o", tmp_path / "site.yml")
+    assert (done.returncode, b"no conversation was seen" in done.stderr, (tmp_path / "site.yml").exists()) == (3, True, False)

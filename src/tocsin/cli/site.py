@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from tocsin.errors import OutputError
+from tocsin.errors import UsageError
 from tocsin.findings import FileOutcome
 from tocsin.findings.text import safe_lines, safe_text
 from tocsin.runs.learn import learn_site
+from tocsin.runs.outputs import check_output, writing
 from tocsin.sites.baseline import CHECKS, missing
 from tocsin.sites.parse import parse_site
 from tocsin.sites.placeholders import placeholders_of
@@ -58,28 +59,34 @@ def describe(found: Site) -> list[str]:
 @site.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the file to FILE.")
+@click.option("--force", is_flag=True, help="Replace FILE when it is there.")
 @click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
-def learn(paths: tuple[str, ...], output: Path | None, password: tuple[str, ...]) -> int:
+def learn(paths: tuple[str, ...], output: Path | None, force: bool, password: tuple[str, ...]) -> int:
     """Propose a site file from Zeek logs or captures: who talks which protocol to whom, who writes, how often, when.
 
-    The proposal takes everything that was seen for expected: go through it before you use it.
+    The proposal takes everything that was seen for expected: go through it before you use it. Exit code 3 when no log tells of
+    a conversation.
     """
+    if output:
+        check_output(output)
+        if output.exists() and not force:
+            hint = "write the proposal to another file and take over what is right, or replace it with --force"
+            raise UsageError("U002", f"{output} is there already, and may hold what you wrote", hint=hint)
     learnt, outcomes = learn_site(paths, password)
     for outcome in outcomes:
         _tell(outcome)
     if not any(outcome.status != "skipped" for outcome in outcomes):
         click.echo("nothing was readable", err=True)
         return EXIT_NOTHING_READ
+    if not learnt.talks:
+        click.echo("no conversation was seen: give logs of Zeek (conn, modbus, dnp3 ...) or captures of the network", err=True)
+        return EXIT_NOTHING_READ
     text = site_text(learnt)
     if output is None:
         click.echo(text, nl=False)
         return 0
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            "O001", f"{output}: cannot be written: {error.strerror}", hint="check folder and free space"
-        ) from error
+    with writing(output) as out:
+        out.write(text.encode())
     parts = f"{len(learnt.zones)} zones, {len(learnt.devices)} assets, {len(learnt.talks)} conversations"
     click.echo(safe_text(f"wrote {output}: {parts}; a proposal to go through"))
     return 0
