@@ -190,7 +190,7 @@ def test_learn_keeps_what_is_there(tmp_path: Path) -> None:
     path.write_text("mine")
     logs = shared("ics", "zeek", "modbus")
     refused = tocsin("site", "learn", logs, "-o", path)
-    assert (refused.returncode, path.read_text(), b"--force" in refused.stderr) == (2, "mine", True)
+    assert (refused.returncode, path.read_text(), "--force" in refused.stderr) == (2, "mine", True)
     assert tocsin("site", "learn", logs, "-o", path, "--force").returncode == 0
     assert path.read_text().startswith("#")
 
@@ -200,4 +200,4 @@ def test_learn_from_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"Channel": "Security", "EventID": 4624, "Computer": "A"}\n')
     done = tocsin("site", "learn", path, "-o", tmp_path / "site.yml")
-    assert (done.returncode, b"no conversation was seen" in done.stderr, (tmp_path / "site.yml").exists()) == (3, True, False)
+    assert (done.returncode, "no conversation was seen" in done.stderr, (tmp_path / "site.yml").exists()) == (3, True, False)
