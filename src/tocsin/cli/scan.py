@@ -31,7 +31,15 @@ EXIT_STRICT: Final = 4
 EXIT_FOUND: Final = 10
 EXIT_INTERRUPTED: Final = 130
 _SHOWN_REASONS: Final = 10
-_FORMATS: Final = {".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
+_FORMATS: Final = {
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".ocsf.ndjson": "ocsf",
+    ".ecs.ndjson": "ecs",
+    ".ndjson": "jsonl",
+}
+"""Forms by the end of a file's name; the longest end decides."""
 _LEVEL = click.Choice(LEVELS)
 
 
@@ -132,7 +140,7 @@ class _Outputs:
             findings=None if findings_out or output is None else Path(output),
             coverage=None if coverage is None or coverage == "-" else Path(coverage),
             stdout=stdout,
-            form=_FORMATS.get(Path(output or "").suffix, "jsonl"),
+            form=_form(Path(output or "").name),
         )
 
     def check(self, read: Iterable[str | Path | None]) -> None:
@@ -144,6 +152,11 @@ class _Outputs:
         for other in read:
             if other and Path(other).is_file():
                 check_not_read(files, Path(other), str(other))
+
+
+def _form(name: str) -> str:
+    ends = [end for end in _FORMATS if name.endswith(end)]
+    return _FORMATS[max(ends, key=len)] if ends else "jsonl"
 
 
 def _tell(report: Report, outputs: _Outputs, quiet: bool) -> None:

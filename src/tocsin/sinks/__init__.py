@@ -3,11 +3,17 @@
 from typing import Final
 
 from tocsin.sinks.csv import CsvSink
+from tocsin.sinks.ecs import EcsSink
 from tocsin.sinks.interface import Sink
 from tocsin.sinks.json import JsonSink
 from tocsin.sinks.jsonl import JsonLinesSink
+from tocsin.sinks.ocsf import OcsfSink
+from tocsin.sinks.splunk import SplunkSink
+from tocsin.sinks.timesketch import TimesketchSink
 
-SINKS: Final[dict[str, type[Sink]]] = {sink.name: sink for sink in (JsonLinesSink, JsonSink, CsvSink)}
+SINKS: Final[dict[str, type[Sink]]] = {
+    sink.name: sink for sink in (JsonLinesSink, JsonSink, CsvSink, OcsfSink, EcsSink, SplunkSink, TimesketchSink)
+}
 """Every sink by its name; make one instance for each output."""
 
 

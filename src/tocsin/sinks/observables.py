@@ -1,0 +1,170 @@
+"""What an event names, told from the fields that logs use: processes, users, addresses, files, hashes.
+
+An event is shown as it was read, so one thing has many names. This is a table of those that are sure; a value that is not
+of its kind (an address that is none) is left out, since the databases that documents go to refuse it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
+
+from tocsin.sinks.found import Found, cut
+
+Observed = dict[str, str]
+"""Values by what they are, such as `process.path` or `src.ip`."""
+_FIELDS: Final = {
+    "Image": "process.path",
+    "NewProcessName": "process.path",
+    "exe": "process.path",
+    "CommandLine": "process.command",
+    "ProcessCommandLine": "process.command",
+    "ProcessId": "process.pid",
+    "NewProcessId": "process.pid",
+    "ProcessGuid": "process.uid",
+    "ParentImage": "parent.path",
+    "ParentProcessName": "parent.path",
+    "ParentCommandLine": "parent.command",
+    "ParentProcessId": "parent.pid",
+    "User": "user",
+    "SubjectUserName": "user",
+    "SubjectDomainName": "domain",
+    "TargetUserName": "target.user",
+    "SourceIp": "src.ip",
+    "SourceAddress": "src.ip",
+    "IpAddress": "src.ip",
+    "id.orig_h": "src.ip",
+    "src_ip": "src.ip",
+    "srcip": "src.ip",
+    "c-ip": "src.ip",
+    "sourceIPAddress": "src.ip",
+    "SourcePort": "src.port",
+    "IpPort": "src.port",
+    "id.orig_p": "src.port",
+    "src_port": "src.port",
+    "srcport": "src.port",
+    "DestinationIp": "dst.ip",
+    "DestAddress": "dst.ip",
+    "id.resp_h": "dst.ip",
+    "dest_ip": "dst.ip",
+    "dst_ip": "dst.ip",
+    "dstip": "dst.ip",
+    "DestinationPort": "dst.port",
+    "DestPort": "dst.port",
+    "id.resp_p": "dst.port",
+    "dest_port": "dst.port",
+    "dst_port": "dst.port",
+    "dstport": "dst.port",
+    "DestinationHostname": "dst.host",
+    "server_name": "dst.host",
+    "QueryName": "query",
+    "query": "query",
+    "TargetFilename": "file.path",
+    "TargetObject": "registry.key",
+    "Hashes": "hashes",
+}
+_NESTS: Final = ("Event", "EventData", "UserData", "winlog", "event_data", "Data")
+_IPS: Final = frozenset({"src.ip", "dst.ip"})
+_PORTS: Final = frozenset({"src.port", "dst.port"})
+_PIDS: Final = frozenset({"process.pid", "parent.pid"})
+_NAMES: Final = frozenset({"dst.host", "query"})
+_NOTHING: Final = ("", "-")
+_NEW_PID: Final = "NewProcessId"
+_PID: Final = "ProcessId"
+_UNREADABLE: Final = (DecodeError, RecursionError, UnicodeDecodeError)
+_HASH: Final = re.compile(r"(MD5|SHA1|SHA256)=([0-9A-Fa-f]+)(?:,|$)")
+_DIGITS: Final = {"MD5": 32, "SHA1": 40, "SHA256": 64}
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
+)
+_NUMBER: Final = re.compile(r"\d{1,10}|0x[0-9a-fA-F]{1,8}")
+_MAX_PORT: Final = 65535
+_MAX_PID: Final = (1 << 32) - 1
+_NEST_DEPTH: Final = 3
+_object: Final = Decoder(dict[str, Raw]).decode
+_scalar: Final = Decoder(str | int).decode
+
+
+def observables(found: Found) -> Observed:
+    """Return what the event of a finding names; nothing for one that is no object or nested without end."""
+    seen: Observed = {}
+    _look(found.event, seen, _NEST_DEPTH)
+    return seen
+
+
+def hashes(observed: Observed) -> dict[str, str]:
+    """Return the hashes of the process's or image's file by algorithm: `MD5`, `SHA1`, `SHA256`; digits in lower case."""
+    found = _HASH.findall(observed.get("hashes", ""))
+    return {name: digits.lower() for name, digits in found if len(digits) == _DIGITS[name]}
+
+
+def base_name(path: str) -> str:
+    """Return the last part of a path of Windows or of Unix, else the path."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
+
+
+@lru_cache(maxsize=65536)
+def normal_ip(text: str) -> str:
+    """Return an address in its one form; empty for what is none."""
+    try:
+        return str(ip_address(text)) if "%" not in text and len(text) < 64 else ""
+    except ValueError:
+        return ""
+
+
+def is_domain(text: str) -> bool:
+    """Tell whether a text is a name of DNS."""
+    return _DOMAIN.fullmatch(text) is not None
+
+
+def _look(raw: Raw, seen: Observed, depth: int) -> None:
+    try:
+        fields = _object(raw)
+    except _UNREADABLE:
+        return
+    if _NEW_PID in fields and _PID in fields:  # Security 4688 calls the parent's so
+        seen["parent.pid"] = _valid("parent.pid", fields.pop(_PID))
+    for name, value in fields.items():
+        kind = _FIELDS.get(name)
+        if kind:
+            if kind not in seen:
+                text = _valid(kind, value)
+                if text:
+                    seen[kind] = text
+        elif depth and name in _NESTS:
+            _look(value, seen, depth - 1)
+
+
+def _valid(kind: str, value: Raw) -> str:
+    """Return the value as text, empty when it is not of its kind."""
+    try:
+        text = _scalar(value)
+    except _UNREADABLE:
+        return ""
+    text = text if isinstance(text, str) else str(text)
+    if text in _NOTHING:
+        return ""
+    if kind in _IPS:
+        return normal_ip(text)
+    if kind in _PORTS:
+        return _number(text, _MAX_PORT)
+    if kind in _PIDS:
+        return _number(text, _MAX_PID)
+    if kind in _NAMES:
+        return text if is_domain(text) else ""
+    return cut(text)
+
+
+def _number(text: str, most: int) -> str:
+    if not _NUMBER.fullmatch(text):
+        return ""
+    number = int(text, 16 if text.startswith("0x") else 10)
+    return str(number) if number <= most else ""
+
+
+__all__ = ["Observed", "base_name", "hashes", "is_domain", "normal_ip", "observables"]
