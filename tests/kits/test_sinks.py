@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.json import encode
 
-from sink_forms import READ, TITLE, coverage, read_csv, write
+from sink_forms import CHECK, READ, TITLE, coverage, read_csv, write
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.findings.text import safe_text
 from tocsin.sinks import SINKS
@@ -51,16 +51,23 @@ def finding(text: str = "text", number: int = 1, event: Any = None, time: str = 
     return encode(found)
 
 
-@pytest.fixture(params=SINKS)
+@pytest.fixture(params=READ)
 def name(request: pytest.FixtureRequest) -> str:
-    """Give the name of each sink."""
+    """Give the name of each form that has every finding."""
+    return request.param
+
+
+@pytest.fixture(params=SINKS)
+def any_name(request: pytest.FixtureRequest) -> str:
+    """Give the name of each form."""
     return request.param
 
 
 def test_the_registry_names_each_sink_by_its_name() -> None:
     """A sink is found under the name that it has."""
     assert {name: sink.name for name, sink in SINKS.items()} == {name: name for name in SINKS}
-    assert set(SINKS) == set(READ) == set(TITLE)
+    assert set(SINKS) == set(CHECK)
+    assert set(READ) == set(TITLE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 500])
@@ -73,11 +80,11 @@ def test_any_number_of_findings_is_valid_and_in_order(name: str, count: int, com
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_breaks_nothing(name: str, text: str) -> None:
+def test_hostile_text_breaks_nothing(any_name: str, text: str) -> None:
     """The output stays valid, and harmless for a terminal."""
-    lines = [finding("before"), finding(text), finding("after")]
-    data = write(name, lines)
-    assert len(READ[name](data)) == 3
+    data = write(any_name, [finding("before"), finding(text), finding("after")])
+    found = CHECK[any_name](data)
+    assert any_name not in READ or len(found) == 3
     printed = data.decode().replace("\r\n", "\n").split("\n")
     assert [safe_text(line) for line in printed] == printed
 
@@ -98,9 +105,9 @@ def test_csv_keeps_every_event(text: str) -> None:
     assert json.loads(row["matched"]) == {"selection": {text: [text]}}
 
 
-def test_an_instance_can_be_used_again(name: str) -> None:
+def test_an_instance_can_be_used_again(any_name: str) -> None:
     """Nothing of one output is left in the next."""
-    sink = SINKS[name]()
+    sink = SINKS[any_name]()
     outputs = []
     for _ in range(2):
         out = io.BytesIO()
@@ -119,14 +126,17 @@ def test_a_finding_without_a_time_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("depth", [100, 960, 1000, 20_000])
 @pytest.mark.parametrize("ends", [("[", "]"), ('{"a":', "}")])
-def test_nesting_without_end_breaks_nothing(name: str, depth: int, ends: tuple[str, str]) -> None:
+def test_nesting_without_end_breaks_nothing(any_name: str, depth: int, ends: tuple[str, str]) -> None:
     """The event is whole, or text that a reader bears."""
+    name = any_name
     event = Raw(f'{{"deep":{ends[0] * depth}1{ends[1] * depth}}}'.encode())
     data = write(name, [finding("before"), finding("deep", event=event), finding("after")])
     if name in WHOLE:
         assert bytes(event) in data.replace(b'""', b'"')
-    else:
+    elif name in READ:
         assert [TITLE[name](one) for one in READ[name](data)] == ["before", "deep", "after"]
+    else:
+        CHECK[name](data)
 
 
 def test_huge_values_are_whole_or_cut_with_a_mark(name: str) -> None:
@@ -137,12 +147,13 @@ def test_huge_values_are_whole_or_cut_with_a_mark(name: str) -> None:
     assert [TITLE[name](one) for one in READ[name](data)] == ["huge", "after"]
     if name not in WHOLE:
         assert b"more characters]" in data
-        assert len(data) < 1_000_000
+        assert len(data) < (5_000_000 if name == "stix" else 1_000_000)  # STIX has the event whole, in Base64
 
 
 @given(text=st.text(st.characters(codec="utf-8")))
 def test_any_text_is_valid_in_every_form(text: str) -> None:
     """Read back by the form's own reader."""
     event = {"Image": text, "CommandLine": text, "SourceIp": text, "DestinationPort": text, "User": text, "Hashes": text}
-    for name, read in READ.items():
-        assert len(read(write(name, [finding(text or "title", event=event)]))) == 1
+    for name, check in CHECK.items():
+        found = check(write(name, [finding(text or "title", event=event)]))
+        assert name not in READ or len(found) == 1

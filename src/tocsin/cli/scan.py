@@ -22,6 +22,7 @@ from tocsin.rules.rule import LEVELS
 from tocsin.runs.outputs import check_apart, check_not_read, check_output, writing
 from tocsin.runs.packs import waits_for_site
 from tocsin.runs.readers import CHOICES, ENVIRONMENT, waits
+from tocsin.runs.ruleset import rule_text
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS, make_sink
 
@@ -38,6 +39,12 @@ _FORMATS: Final = {
     ".ocsf.ndjson": "ocsf",
     ".ecs.ndjson": "ecs",
     ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".sarif": "sarif",
+    ".sarif.json": "sarif",
+    ".stix.json": "stix",
+    ".navigator.json": "navigator",
+    ".navigator-ics.json": "navigator-ics",
 }
 """Forms by the end of a file's name; the longest end decides."""
 _LEVEL = click.Choice(LEVELS)
@@ -108,7 +115,7 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         click.echo("note: compiling the fast readers (once, half a minute)", err=True)
     try:
         with _interruptible(running), _progress(options["quiet"]) as tick:
-            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None)
+            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None, rule_text=rule_text)
             running.run(sink, sys.stdout.buffer if outputs.stdout == "findings" else None, tick)
     finally:
         if running.compiling and not options["quiet"]:

@@ -127,8 +127,8 @@ def reason(found: Found) -> dict[str, dict[str, list[str]]]:
     return _decode_matched(bytes(found.matched))
 
 
-def message(found: Found, rule: FoundRule) -> str:
-    """Return a line for people: the rule, the host, the values that matched; control characters visible."""
+def reason_text(found: Found) -> str:
+    """Return the values that matched as `field=value`, each once."""
     values: dict[str, None] = {}
     for fields in reason(found).values():
         for name, texts in fields.items():
@@ -136,8 +136,14 @@ def message(found: Found, rule: FoundRule) -> str:
                 (f"{name}={text[:MESSAGE_CHARS]}" if name != "*" else text[:MESSAGE_CHARS], None)
                 for text in texts[:_SHOWN_VALUES]
             )
+    return ", ".join(values)
+
+
+def message(found: Found, rule: FoundRule) -> str:
+    """Return a line for people: the rule, the host, the values that matched; control characters visible."""
     where = f" on {found.host}" if found.host else ""
-    return safe_text(cut(f"{rule.title}{where}" + (f": {', '.join(values)}" if values else ""), MESSAGE_CHARS))
+    told = reason_text(found)
+    return safe_text(cut(f"{rule.title}{where}{': ' if told else ''}{told}", MESSAGE_CHARS))
 
 
 def microseconds(time: str) -> int | None:
@@ -199,5 +205,6 @@ __all__ = [
     "read_finding",
     "read_line",
     "reason",
+    "reason_text",
     "rule_parts",
 ]

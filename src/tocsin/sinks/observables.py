@@ -60,6 +60,8 @@ _FIELDS: Final = {
     "dest_port": "dst.port",
     "dst_port": "dst.port",
     "dstport": "dst.port",
+    "Protocol": "proto",
+    "proto": "proto",
     "DestinationHostname": "dst.host",
     "server_name": "dst.host",
     "QueryName": "query",
@@ -73,6 +75,7 @@ _IPS: Final = frozenset({"src.ip", "dst.ip"})
 _PORTS: Final = frozenset({"src.port", "dst.port"})
 _PIDS: Final = frozenset({"process.pid", "parent.pid"})
 _NAMES: Final = frozenset({"dst.host", "query"})
+_PROTOCOL: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _NOTHING: Final = ("", "-")
 _NEW_PID: Final = "NewProcessId"
 _PID: Final = "ProcessId"
@@ -157,6 +160,8 @@ def _valid(kind: str, value: Raw) -> str:
         return _number(text, _MAX_PID)
     if kind in _NAMES:
         return text if is_domain(text) else ""
+    if kind == "proto":
+        return text.lower() if _PROTOCOL.fullmatch(text.lower()) else ""
     return cut(text)
 
 
