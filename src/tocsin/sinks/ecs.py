@@ -5,11 +5,13 @@ Source: Elastic Common Schema 8.17, field sets base, event, rule, threat, host, 
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, ClassVar, Final
+from functools import lru_cache
+from typing import BinaryIO, ClassVar, Final
 
+from msgspec import Raw
 from msgspec.json import encode
 
-from tocsin.findings import Coverage
+from tocsin.findings import Coverage, FoundRule
 from tocsin.findings.text import safe_json
 from tocsin.sinks.found import (
     EPOCH,
@@ -23,7 +25,7 @@ from tocsin.sinks.found import (
     read_finding,
     rule_parts,
 )
-from tocsin.sinks.observables import Observed, base_name, hashes, observables
+from tocsin.sinks.observables import NUMBERS, Observed, base_name, hashes, observables
 
 VERSION: Final = "8.17.0"
 _UNTIMED: Final = "time_unknown"
@@ -42,6 +44,30 @@ _KINDS: Final = {
     "firewall": ("network", "connection"),
     "antivirus": ("malware", "info"),
 }
+
+_PLACES: Final = {
+    "src.ip": ("source", "ip"),
+    "src.port": ("source", "port"),
+    "dst.ip": ("destination", "ip"),
+    "dst.port": ("destination", "port"),
+    "dst.host": ("destination", "domain"),
+    "query": ("question", "name"),
+    "process.path": ("process", "executable"),
+    "process.command": ("process", "command_line"),
+    "process.pid": ("process", "pid"),
+    "process.uid": ("process", "entity_id"),
+    "parent.path": ("parent", "executable"),
+    "parent.command": ("parent", "command_line"),
+    "parent.pid": ("parent", "pid"),
+    "user": ("user", "name"),
+    "domain": ("user", "domain"),
+    "target.user": ("target", "name"),
+    "file.path": ("file", "path"),
+    "registry.key": ("registry", "path"),
+}
+_NAMED: Final = {"process": "process.path", "parent": "parent.path", "file": "file.path"}
+_INNER: Final = {"question": ("dns", "question"), "parent": ("process", "parent"), "target": ("user", "target")}
+_RELATED: Final = {"src.ip": "ip", "dst.ip": "ip", "user": "user", "target.user": "user", "dst.host": "hosts"}
 
 
 class EcsSink:
@@ -64,53 +90,38 @@ class EcsSink:
 
 
 def _document(found: Found) -> dict[str, object]:
-    parts = rule_parts(bytes(found.rule))
-    observed = observables(found)
+    raw = bytes(found.rule)
+    rule = rule_parts(raw).rule
     document: dict[str, object] = {
         "@timestamp": found.time or EPOCH,
-        "message": message(found, parts.rule),
-        "ecs": {"version": VERSION},
-        "event": _event(found, parts),
-        "rule": _rule(parts),
-        "threat": _threat(parts),
+        "message": message(found, rule),
+        **_rule(raw, not found.time),
+        "event": {**_event(found.telemetry, found.logsource.category, rule.level), "original": event_text(found)},
         "log": {"file": {"path": cut(found.source.path)}},
-        "tags": [*parts.rule.tags, *(() if found.time else (_UNTIMED,))],
-        "tocsin": _own(found, parts),
+        "tocsin": _own(found, rule),
     }
     if found.host:
         document["host"] = {"name": cut(found.host)}
-    _add_network(document, observed)
-    _add_rest(document, observed)
-    _add_related(document, found, observed)
+    observed = observables(found)
+    _add_observed(document, observed)
+    _add_related(document, found.host, observed)
     return document
 
 
-def _event(found: Found, parts: RuleParts) -> dict[str, object]:
-    event: dict[str, object] = {
-        "kind": "alert",
-        "module": "tocsin",
-        "dataset": "tocsin.findings",
-        "severity": SEVERITIES.get(parts.rule.level, 0),
-        "original": event_text(found),
-    }
-    provider, separator, code = found.telemetry.rpartition(":")
-    if separator:
-        event["provider"] = cut(provider)
-        event["code"] = cut(code)
-    kind = _KINDS.get(found.logsource.category)
-    if kind:
-        event["category"], event["type"] = [kind[0]], [kind[1]]
-    return event
-
-
-def _rule(parts: RuleParts) -> dict[str, object]:
+@lru_cache(maxsize=4096)
+def _rule(raw: bytes, untimed: bool) -> dict[str, Raw]:
+    """Return the parts of a document that follow from the rule."""
+    parts = rule_parts(raw)
     rule = parts.rule
     told = {"id": rule.id, "name": rule.title, "reference": rule.references[0] if rule.references else ""}
-    return {
+    fields = {
         **{name: text for name, text in told.items() if text},
         **({"author": [rule.author]} if rule.author else {}),
         "ruleset": "sigma",
     }
+    tags = [*rule.tags, *((_UNTIMED,) if untimed else ())]
+    made = {"ecs": {"version": VERSION}, "rule": fields, "threat": _threat(parts), "tags": tags}
+    return {name: Raw(encode(part)) for name, part in made.items()}
 
 
 def _threat(parts: RuleParts) -> dict[str, object]:
@@ -126,12 +137,31 @@ def _threat(parts: RuleParts) -> dict[str, object]:
     }
 
 
-def _own(found: Found, parts: RuleParts) -> dict[str, object]:
+@lru_cache(maxsize=4096)
+def _event(telemetry: str, category: str, level: str) -> dict[str, object]:
+    """Return the fields of `event` that many findings share."""
+    event: dict[str, object] = {
+        "kind": "alert",
+        "module": "tocsin",
+        "dataset": "tocsin.findings",
+        "severity": SEVERITIES.get(level, 0),
+    }
+    provider, separator, code = telemetry.rpartition(":")
+    if separator:
+        event["provider"] = cut(provider)
+        event["code"] = cut(code)
+    kind = _KINDS.get(category)
+    if kind:
+        event["category"], event["type"] = [kind[0]], [kind[1]]
+    return event
+
+
+def _own(found: Found, rule: FoundRule) -> dict[str, object]:
     """Return what ECS has no field for. The reason is text: its fields have any name."""
     own: dict[str, object] = {
-        "level": parts.rule.level,
-        "status": parts.rule.status,
-        "rule_path": parts.rule.path,
+        "level": rule.level,
+        "status": rule.status,
+        "rule_path": rule.path,
         "telemetry": cut(found.telemetry),
         "twin": found.twin,
         "format": found.source.format,
@@ -143,67 +173,34 @@ def _own(found: Found, parts: RuleParts) -> dict[str, object]:
     return own
 
 
-def _add_network(document: dict[str, object], observed: Observed) -> None:
-    for side, name in (("src", "source"), ("dst", "destination")):
-        end: dict[str, object] = {}
-        if ip := observed.get(f"{side}.ip"):
-            end["ip"] = ip
-        if port := observed.get(f"{side}.port"):
-            end["port"] = int(port)
-        if domain := observed.get(f"{side}.host"):
-            end["domain"] = domain
-        if end:
-            document[name] = end
-    if query := observed.get("query"):
-        document["dns"] = {"question": {"name": query}}
-
-
-def _add_rest(document: dict[str, object], observed: Observed) -> None:
-    process = _process(observed, "process")
-    parent = _process(observed, "parent")
-    if parent:
-        process["parent"] = parent
+def _add_observed(document: dict[str, object], observed: Observed) -> None:
+    """Put what the event names where ECS has it."""
+    made: dict[str, dict[str, object]] = {}
+    for kind, text in observed.items():
+        place = _PLACES.get(kind)
+        if place:
+            made.setdefault(place[0], {})[place[1]] = int(text) if kind in NUMBERS else text
+    for name, kind in _NAMED.items():
+        if kind in observed:
+            made[name]["name"] = base_name(observed[kind])
     if digests := hashes(observed):
-        process["hash"] = {name.lower(): digits for name, digits in digests.items()}
-    if process:
-        document["process"] = process
-    user: dict[str, object] = {}
-    if name := observed.get("user"):
-        user["name"] = name
-    if domain := observed.get("domain"):
-        user["domain"] = domain
-    if target := observed.get("target.user"):
-        user["target"] = {"name": target}
-    if user:
-        document["user"] = user
-    if path := observed.get("file.path"):
-        document["file"] = {"path": path, "name": base_name(path)}
-    if key := observed.get("registry.key"):
-        document["registry"] = {"path": key}
+        made.setdefault("process", {})["hash"] = {name.lower(): digits for name, digits in digests.items()}
+    for name, (outer, key) in _INNER.items():
+        if name in made:
+            made.setdefault(outer, {})[key] = made.pop(name)
+    document.update(made)
 
 
-def _process(observed: Observed, who: str) -> dict[str, Any]:
-    process: dict[str, Any] = {}
-    if path := observed.get(f"{who}.path"):
-        process["executable"], process["name"] = path, base_name(path)
-    if command := observed.get(f"{who}.command"):
-        process["command_line"] = command
-    if pid := observed.get(f"{who}.pid"):
-        process["pid"] = int(pid)
-    return process
-
-
-def _add_related(document: dict[str, object], found: Found, observed: Observed) -> None:
-    told = {
-        "ip": ("src.ip", "dst.ip"),
-        "user": ("user", "target.user"),
-        "hosts": ("dst.host",),
-    }
-    related = {name: list(dict.fromkeys(observed[kind] for kind in kinds if kind in observed)) for name, kinds in told.items()}
-    related["hash"] = list(hashes(observed).values())
-    if found.host:
-        related["hosts"].insert(0, cut(found.host))
-    document["related"] = {name: values for name, values in related.items() if values}
+def _add_related(document: dict[str, object], host: str, observed: Observed) -> None:
+    related: dict[str, list[str]] = {}
+    for kind, name in _RELATED.items():
+        if kind in observed and observed[kind] not in related.setdefault(name, []):
+            related[name].append(observed[kind])
+    if host:
+        related["hosts"] = [cut(host), *related.get("hosts", ())]
+    if digests := hashes(observed):
+        related["hash"] = list(digests.values())
+    document["related"] = related
 
 
 __all__ = ["VERSION", "EcsSink"]

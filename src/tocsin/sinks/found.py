@@ -132,10 +132,9 @@ def reason_text(found: Found) -> str:
     values: dict[str, None] = {}
     for fields in reason(found).values():
         for name, texts in fields.items():
-            values.update(
-                (f"{name}={text[:MESSAGE_CHARS]}" if name != "*" else text[:MESSAGE_CHARS], None)
-                for text in texts[:_SHOWN_VALUES]
-            )
+            before = f"{name}=" if name != "*" else ""
+            for text in texts[:_SHOWN_VALUES]:
+                values[before + text] = None
     return ", ".join(values)
 
 

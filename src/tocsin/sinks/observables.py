@@ -7,17 +7,21 @@ of its kind (an address that is none) is left out, since the databases that docu
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from msgspec import DecodeError, Raw
-from msgspec.json import Decoder
+from msgspec import DecodeError
+from msgspec.json import decode
 
-from tocsin.sinks.found import Found, cut
+from tocsin.sinks.found import VALUE_CHARS, Found, cut
 
 Observed = dict[str, str]
 """Values by what they are, such as `process.path` or `src.ip`."""
+NUMBERS: Final = frozenset({"src.port", "dst.port", "process.pid", "parent.pid"})
+"""Kinds whose text is a number."""
+_NEST: Final = "nest"
 _FIELDS: Final = {
     "Image": "process.path",
     "NewProcessName": "process.path",
@@ -69,17 +73,12 @@ _FIELDS: Final = {
     "TargetFilename": "file.path",
     "TargetObject": "registry.key",
     "Hashes": "hashes",
+    **dict.fromkeys(("Event", "EventData", "UserData", "winlog", "event_data"), _NEST),
 }
-_NESTS: Final = ("Event", "EventData", "UserData", "winlog", "event_data", "Data")
-_IPS: Final = frozenset({"src.ip", "dst.ip"})
-_PORTS: Final = frozenset({"src.port", "dst.port"})
-_PIDS: Final = frozenset({"process.pid", "parent.pid"})
-_NAMES: Final = frozenset({"dst.host", "query"})
-_PROTOCOL: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
-_NOTHING: Final = ("", "-")
+_PROTOCOL: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
+_NOTHING: Final = "-"
 _NEW_PID: Final = "NewProcessId"
 _PID: Final = "ProcessId"
-_UNREADABLE: Final = (DecodeError, RecursionError, UnicodeDecodeError)
 _HASH: Final = re.compile(r"(MD5|SHA1|SHA256)=([0-9A-Fa-f]+)(?:,|$)")
 _DIGITS: Final = {"MD5": 32, "SHA1": 40, "SHA256": 64}
 _DOMAIN: Final = re.compile(
@@ -89,26 +88,31 @@ _NUMBER: Final = re.compile(r"\d{1,10}|0x[0-9a-fA-F]{1,8}")
 _MAX_PORT: Final = 65535
 _MAX_PID: Final = (1 << 32) - 1
 _NEST_DEPTH: Final = 3
-_object: Final = Decoder(dict[str, Raw]).decode
-_scalar: Final = Decoder(str | int).decode
 
 
 def observables(found: Found) -> Observed:
     """Return what the event of a finding names; nothing for one that is no object or nested without end."""
     seen: Observed = {}
-    _look(found.event, seen, _NEST_DEPTH)
+    try:
+        event = decode(found.event)
+    except (DecodeError, RecursionError, UnicodeDecodeError):
+        return seen
+    if isinstance(event, dict):
+        _look(event, seen, _NEST_DEPTH)
     return seen
 
 
 def hashes(observed: Observed) -> dict[str, str]:
     """Return the hashes of the process's or image's file by algorithm: `MD5`, `SHA1`, `SHA256`; digits in lower case."""
-    found = _HASH.findall(observed.get("hashes", ""))
+    if "hashes" not in observed:
+        return {}
+    found = _HASH.findall(observed["hashes"])
     return {name: digits.lower() for name, digits in found if len(digits) == _DIGITS[name]}
 
 
 def base_name(path: str) -> str:
     """Return the last part of a path of Windows or of Unix, else the path."""
-    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
+    return path.rstrip("\\/").replace("\\", "/").rpartition("/")[2] or path
 
 
 @lru_cache(maxsize=65536)
@@ -125,51 +129,61 @@ def is_domain(text: str) -> bool:
     return _DOMAIN.fullmatch(text) is not None
 
 
-def _look(raw: Raw, seen: Observed, depth: int) -> None:
-    try:
-        fields = _object(raw)
-    except _UNREADABLE:
-        return
-    if _NEW_PID in fields and _PID in fields:  # Security 4688 calls the parent's so
-        seen["parent.pid"] = _valid("parent.pid", fields.pop(_PID))
+def _look(fields: Mapping[str, object], seen: Observed, depth: int) -> None:
     for name, value in fields.items():
         kind = _FIELDS.get(name)
-        if kind:
-            if kind not in seen:
-                text = _valid(kind, value)
-                if text:
-                    seen[kind] = text
-        elif depth and name in _NESTS:
-            _look(value, seen, depth - 1)
+        if kind is None or kind in seen:
+            continue
+        if kind == _NEST:
+            if depth and type(value) is dict:
+                _look(value, seen, depth - 1)
+            continue
+        if name == _PID and _NEW_PID in fields:  # Security 4688 calls the parent's so
+            kind = "parent.pid"
+        text = value if type(value) is str else str(value) if type(value) is int else ""
+        if text and text != _NOTHING:
+            check = _VALID.get(kind)
+            text = check(text) if check else text if len(text) <= VALUE_CHARS else cut(text)
+            if text:
+                seen[kind] = text
 
 
-def _valid(kind: str, value: Raw) -> str:
-    """Return the value as text, empty when it is not of its kind."""
-    try:
-        text = _scalar(value)
-    except _UNREADABLE:
-        return ""
-    text = text if isinstance(text, str) else str(text)
-    if text in _NOTHING:
-        return ""
-    if kind in _IPS:
-        return normal_ip(text)
-    if kind in _PORTS:
-        return _number(text, _MAX_PORT)
-    if kind in _PIDS:
-        return _number(text, _MAX_PID)
-    if kind in _NAMES:
-        return text if is_domain(text) else ""
-    if kind == "proto":
-        return text.lower() if _PROTOCOL.fullmatch(text.lower()) else ""
-    return cut(text)
+def _domain(text: str) -> str:
+    return text if is_domain(text) else ""
+
+
+def _protocol(text: str) -> str:
+    return text.lower() if _PROTOCOL.fullmatch(text) else ""
+
+
+def _port(text: str) -> str:
+    return _number(text, _MAX_PORT)
+
+
+def _pid(text: str) -> str:
+    return _number(text, _MAX_PID)
 
 
 def _number(text: str, most: int) -> str:
+    if text.isdecimal() and text.isascii() and len(text) < 5:
+        return text.lstrip("0") or "0"
     if not _NUMBER.fullmatch(text):
         return ""
     number = int(text, 16 if text.startswith("0x") else 10)
     return str(number) if number <= most else ""
 
 
-__all__ = ["Observed", "base_name", "hashes", "is_domain", "normal_ip", "observables"]
+_VALID: Final[dict[str, Callable[[str], str]]] = {
+    "src.ip": normal_ip,
+    "dst.ip": normal_ip,
+    "src.port": _port,
+    "dst.port": _port,
+    "process.pid": _pid,
+    "parent.pid": _pid,
+    "dst.host": _domain,
+    "query": _domain,
+    "proto": _protocol,
+}
+"""What takes a value of its kind, in its one form, and gives nothing for one that is of another kind."""
+
+__all__ = ["NUMBERS", "Observed", "base_name", "hashes", "is_domain", "normal_ip", "observables"]

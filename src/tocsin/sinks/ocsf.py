@@ -13,12 +13,11 @@ from msgspec import Raw
 from msgspec.json import encode
 
 import tocsin
-from tocsin.findings import Coverage
+from tocsin.findings import Coverage, FoundRule
 from tocsin.findings.text import safe_json
 from tocsin.sinks.found import (
     SEVERITIES,
     Found,
-    RuleParts,
     cut,
     event_text,
     message,
@@ -29,7 +28,7 @@ from tocsin.sinks.found import (
 from tocsin.sinks.observables import Observed, base_name, hashes, observables
 
 VERSION: Final = "1.5.0"
-_PRODUCT: Final = {"name": "Tocsin", "vendor_name": "Tocsin", "version": tocsin.__version__}
+_PRODUCT: Final = Raw(encode({"name": "Tocsin", "vendor_name": "Tocsin", "version": tocsin.__version__}))
 _SEVERITY_NAMES: Final = ("Unknown", "Informational", "Low", "Medium", "High", "Critical")
 _CLASS: Final = {
     "activity_id": 1,
@@ -80,24 +79,27 @@ class OcsfSink:
 
 def _document(found: Found) -> dict[str, object]:
     raw = bytes(found.rule)
-    parts = rule_parts(raw)
-    observed = observables(found)
+    rule = rule_parts(raw).rule
     micros = microseconds(found.time)
-    severity = SEVERITIES.get(parts.rule.level, 0)
     document: dict[str, object] = {
-        **_CLASS,
+        **_class(rule.level),
         "time": (micros or 0) // 1000,
-        "severity_id": severity,
-        "severity": _SEVERITY_NAMES[severity],
-        "message": message(found, parts.rule),
-        "metadata": _metadata(found),
-        "finding_info": _finding_info(found, raw, parts),
+        "message": message(found, rule),
+        "metadata": {
+            "version": VERSION,
+            "product": _PRODUCT,
+            "log_name": cut(found.telemetry),
+            **({"original_time": found.time} if found.time else {}),
+        },
+        "finding_info": _finding_info(found, raw),
         "raw_data": event_text(found),
+        "unmapped": _unmapped(found, rule),
     }
     if micros is None:
         document["status_detail"] = "the time of the event is unknown; time is 0"
     if found.host:
         document["device"] = _device(found.host)
+    observed = observables(found)
     if named := _evidence(observed):
         document["evidences"] = [named]
         document["observables"] = [
@@ -105,20 +107,19 @@ def _document(found: Found) -> dict[str, object]:
             for kind, (number, place) in _KINDS.items()
             if kind in observed
         ]
-    document["unmapped"] = _unmapped(found, parts)
     return document
 
 
-def _metadata(found: Found) -> dict[str, object]:
-    metadata: dict[str, object] = {"version": VERSION, "product": _PRODUCT, "log_name": cut(found.telemetry)}
-    if found.time:
-        metadata["original_time"] = found.time
-    return metadata
+@lru_cache(maxsize=64)
+def _class(level: str) -> dict[str, Raw]:
+    severity = SEVERITIES.get(level, 0)
+    told: dict[str, object] = {**_CLASS, "severity_id": severity, "severity": _SEVERITY_NAMES[severity]}
+    return {name: Raw(encode(value)) for name, value in told.items()}
 
 
-def _finding_info(found: Found, raw: bytes, parts: RuleParts) -> Raw:
+def _finding_info(found: Found, raw: bytes) -> Raw:
     """Return `finding_info`; its `uid` is the place of the event and the rule, so that two runs give the same."""
-    uid = encode(cut(f"{found.source.path}#{found.source.record}:{parts.key}"))
+    uid = encode(cut(f"{found.source.path}#{found.source.record}:{rule_parts(raw).key}"))
     return Raw(b'{"uid":%b,%b' % (uid, _rule_info(raw)))
 
 
@@ -146,15 +147,16 @@ def _technique(name: str) -> dict[str, object]:
     return {"technique": {"uid": technique}, **({"sub_technique": {"uid": name}} if sub else {})}
 
 
+@lru_cache(maxsize=4096)
 def _device(host: str) -> dict[str, object]:
     hostname = {"hostname": host} if _HOSTNAME.fullmatch(host) else {}
     return {"type_id": 0, "name": cut(host), **hostname}
 
 
-def _unmapped(found: Found, parts: RuleParts) -> dict[str, object]:
+def _unmapped(found: Found, rule: FoundRule) -> dict[str, object]:
     unmapped: dict[str, object] = {
-        "rule_path": parts.rule.path,
-        "rule_status": parts.rule.status,
+        "rule_path": rule.path,
+        "rule_status": rule.status,
         "source_format": found.source.format,
         "twin": found.twin,
     }
