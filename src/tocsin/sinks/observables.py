@@ -84,7 +84,7 @@ _DIGITS: Final = {"MD5": 32, "SHA1": 40, "SHA256": 64}
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
 )
-_NUMBER: Final = re.compile(r"\d{1,10}|0x[0-9a-fA-F]{1,8}")
+_NUMBER: Final = re.compile(r"[0-9]{1,10}|0x[0-9a-fA-F]{1,8}")
 _MAX_PORT: Final = 65535
 _MAX_PID: Final = (1 << 32) - 1
 _NEST_DEPTH: Final = 3
