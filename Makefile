@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS ?= 60
+WHEELS := --only-binary :all: --no-binary cpe  # cpe, of stix2-validator, is pure Python and has no wheel
 
 .PHONY: demo test fuzz verify-kernels lint bench clean
 
@@ -12,11 +13,11 @@ SECONDS ?= 60
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --only-binary :all: --group test
+	$(BIN)/python -m pip install --quiet $(WHEELS) --group test
 	touch $@
 
 .venv/linted: .venv/installed
-	$(BIN)/python -m pip install --quiet --only-binary :all: --group test --group lint
+	$(BIN)/python -m pip install --quiet $(WHEELS) --group test --group lint
 	touch $@
 
 demo: .venv/installed  ## Scan the example evidence

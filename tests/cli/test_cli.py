@@ -113,6 +113,27 @@ def test_form_by_name(name: str, lines: int | None, evidence: Path, rule_path: P
     assert len(json.loads(data)["findings"]) == 4 if lines is None else len(data.splitlines()) == lines
 
 
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("x.ndjson", b'{"rule":'),
+        ("x.ocsf.ndjson", b'{"activity_id":'),
+        ("x.ecs.ndjson", b'{"@timestamp":'),
+        ("x.sarif", b'{"$schema":'),
+        ("x.sarif.json", b'{"$schema":'),
+        ("x.stix.json", b'{"type":"bundle"'),
+        ("x.navigator.json", b'{\n  "name": "Tocsin: Enterprise"'),
+        ("x.navigator-ics.json", b'{\n  "name": "Tocsin: ICS"'),
+        ("x.md", b"# Findings"),
+        ("x.y.json", b'{"findings"'),
+    ],
+)
+def test_form_by_the_whole_end_of_a_name(name: str, begin: bytes, evidence: Path, rule_path: Path, tmp_path: Path) -> None:
+    """The longest known end decides."""
+    assert tocsin("scan", evidence, "--rules", rule_path, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / name).read_bytes().startswith(begin)
+
+
 def test_output_to_stdout(evidence: Path, rule_path: Path) -> None:
     """Findings on standard output are nothing but findings; the summary goes to standard error."""
     for arguments in (("-o", "-"), ("--format", "jsonl")):

@@ -10,7 +10,7 @@ import pytest
 from scan_samples import KEYWORD, LOGON, WHOAMI
 from tocsin.errors import UsageError
 from tocsin.rules.condition import write_condition
-from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files, rule_text
 
 FILTER = """\
 title: No service accounts
@@ -145,3 +145,20 @@ def test_paths(tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(UsageError, match="U004"):
         read_rule_files([tmp_path / "bad.zip"])
+
+
+def test_the_text_of_a_rule_is_found_again(tmp_path: Path) -> None:
+    """In a file, as one of several documents, in a zip, in an installed pack; nothing where it is no longer."""
+    one, two = f"{WHOAMI}", f"{KEYWORD}"
+    ids = [line.split()[1] for text in (one, two) for line in text.splitlines() if line.startswith("id:")]
+    both = tmp_path / "both.yml"
+    both.write_text(f"{one}\n---\n{two}")
+    assert rule_text(str(both), ids[0]).strip() == one.strip()
+    assert rule_text(str(both), ids[1]).strip() == two.strip()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("r/one.yml", one)
+    assert rule_text(f"{tmp_path}/a.zip!/r/one.yml", ids[0]) == one
+    assert "detection:" in rule_text("essentials/rules/windows/proc_mshta_remote_or_inline.yml", "3915b662")
+    assert rule_text(str(both), "99999999-0000-4000-8000-000000000000") == ""
+    assert rule_text(f"{tmp_path}/a.zip!/none.yml", ids[0]) == ""
+    assert rule_text("baseline/new-conversation", ids[0]) == ""

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.cli.scan import EXIT_FAILURE, Outputs, exit_code, interruptible, progress, tell, time_option
 from tocsin.errors import UsageError
-from tocsin.findings import FoundSource, Report
+from tocsin.findings import Coverage, FoundSource, Report
 from tocsin.indicators import Indicators, read_indicators
 from tocsin.inquiries.search import Search, Terms
 from tocsin.rules.rule import LEVELS
@@ -164,9 +164,9 @@ class _First:
             self.lines.append(_DECODER.decode(line).lines)
         self._sink.write(out, line)
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Hand on."""
-        self._sink.end(out, complete)
+        self._sink.end(out, coverage)
 
 
 def _show(report: Report, outputs: Outputs, first: list[tuple[str, str]]) -> None:

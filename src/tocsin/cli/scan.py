@@ -22,6 +22,7 @@ from tocsin.rules.rule import LEVELS
 from tocsin.runs.outputs import check_apart, check_not_read, check_output, writing
 from tocsin.runs.packs import waits_for_site
 from tocsin.runs.readers import CHOICES, ENVIRONMENT, waits
+from tocsin.runs.ruleset import rule_text
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import SINKS, make_sink
 
@@ -31,7 +32,21 @@ EXIT_STRICT: Final = 4
 EXIT_FOUND: Final = 10
 EXIT_INTERRUPTED: Final = 130
 _SHOWN_REASONS: Final = 10
-_FORMATS: Final = {".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
+_FORMATS: Final = {
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".ocsf.ndjson": "ocsf",
+    ".ecs.ndjson": "ecs",
+    ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".sarif": "sarif",
+    ".sarif.json": "sarif",
+    ".stix.json": "stix",
+    ".navigator.json": "navigator",
+    ".navigator-ics.json": "navigator-ics",
+}
+"""Forms by the end of a file's name; the longest end decides."""
 _LEVEL = click.Choice(LEVELS)
 
 
@@ -100,7 +115,7 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         click.echo("note: compiling the fast readers (once, half a minute)", err=True)
     try:
         with interruptible(running), progress(options["quiet"]) as tick:
-            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None)
+            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None, rule_text=rule_text)
             running.run(sink, sys.stdout.buffer if outputs.stdout == "findings" else None, tick)
     finally:
         if running.compiling and not options["quiet"]:
@@ -132,7 +147,7 @@ class Outputs:
             findings=None if findings_out or output is None else Path(output),
             coverage=None if coverage is None or coverage == "-" else Path(coverage),
             stdout=stdout,
-            form=_FORMATS.get(Path(output or "").suffix, "jsonl"),
+            form=_form(Path(output or "").name),
         )
 
     def check(self, read: Iterable[str | Path | None]) -> None:
@@ -144,6 +159,11 @@ class Outputs:
         for other in read:
             if other and Path(other).is_file():
                 check_not_read(files, Path(other), str(other))
+
+
+def _form(name: str) -> str:
+    ends = [end for end in _FORMATS if name.endswith(end)]
+    return _FORMATS[max(ends, key=len)] if ends else "jsonl"
 
 
 def tell(report: Report, outputs: Outputs, quiet: bool) -> None:

@@ -69,11 +69,11 @@ def make_coverage(rules: RuleSet, chosen: Chosen, files: list[FileOutcome], gath
     for (number, reason), count in sorted(gathered.failed.items()):
         found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
     events = sum(file.events for file in files)
-    complete = not interrupted and is_complete(files)
+    complete = not interrupted and _is_complete(files)
     return Coverage(complete, events, files, _logsources(gathered.seen), found, interrupted=interrupted)
 
 
-def is_complete(files: Iterable[FileOutcome]) -> bool:
+def _is_complete(files: Iterable[FileOutcome]) -> bool:
     """Tell whether no file was read in part, or skipped although it may hold evidence."""
     return all(file.status == "read" or (file.status == "skipped" and not may_hold_evidence(file)) for file in files)
 
@@ -209,4 +209,4 @@ def _blind_branches(plan: Plan, sights: Sequence[_Sight]) -> str:
     return "; ".join(parts)
 
 
-__all__ = ["is_complete", "logsource_name", "make_coverage", "unseen_reason", "without"]
+__all__ = ["logsource_name", "make_coverage", "unseen_reason", "without"]

@@ -8,6 +8,7 @@ rules are compiled again.
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _ARCHIVED_BYTES: Final = 256 << 20
 _TESTS: Final = "tests"
 _PACK: Final = "pack.yml"
 _PACKS: Final = f"{Path(__file__).parent.parent / 'packs'}{os.sep}"
+_DOCUMENTS: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_ACTION: Final = re.compile(r"^action:", re.MULTILINE)
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 Progress = Callable[[int, int], None]
 
@@ -141,6 +144,28 @@ def _read_zip(path: Path) -> list[RuleFile]:
                 raise UsageError("U004", f"{path}: holds more than {_ARCHIVED_BYTES} bytes of rules")
             files.append(RuleFile(f"{path}!/{info.filename}", archive.read(info)))
     return files
+
+
+def rule_text(path: str, rule_id: str) -> str:
+    """Return the text of the rule with a path and id, as it lies in its file now; empty when it is not there."""
+    for file in (path, f"{_PACKS}{path}"):
+        text = _text_of(file)
+        if text and rule_id in text:
+            parts = [part for part in _DOCUMENTS.split(text) if rule_id and rule_id in part]
+            return parts[0].lstrip("\n") if len(parts) == 1 and not _ACTION.search(text) else text
+    return ""
+
+
+def _text_of(path: str) -> str:
+    """Return the text of a file or of a zip's member, empty when it cannot be read."""
+    archive, separator, member = path.partition("!/")
+    try:
+        if not separator:
+            return Path(path).read_text("utf-8", "replace")
+        with zipfile.ZipFile(archive) as opened:
+            return opened.read(member).decode("utf-8", "replace")
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile):
+        return ""
 
 
 def load_rules(
@@ -256,4 +281,4 @@ def _unexpected(error: Exception, label: str) -> RuleError:
     return RuleError("R002", f"cannot be understood: {type(error).__name__}: {error}", where=Where(label))
 
 
-__all__ = ["Progress", "Rejected", "RuleFile", "RuleSet", "load_rules", "read_rule_files"]
+__all__ = ["Progress", "Rejected", "RuleFile", "RuleSet", "load_rules", "read_rule_files", "rule_text"]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from tocsin.errors import OutputError, UsageError
-from tocsin.findings import FileOutcome, Report, Tally
+from tocsin.findings import Coverage, FileOutcome, Report, Tally
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.collect import CollectOptions
 from tocsin.runs.correlate import Chosen, Correlating, choose
-from tocsin.runs.coverage import is_complete, make_coverage, unseen_reason
+from tocsin.runs.coverage import make_coverage, unseen_reason
 from tocsin.runs.folder import work_folder
 from tocsin.runs.inquiry import Inquiry
 from tocsin.runs.outputs import check_not_read, mark, note_path, writing
@@ -122,22 +122,31 @@ class Scan:
             gathered = self._gather(settings, total, tick)
             self._correlate(chosen, gathered, folder, units)
             outcomes = skipped + _outcomes(units, gathered, self._interrupted)
-            complete = not self._interrupted and is_complete(outcomes)
+            judged = replace(gathered, failed=Counter()) if self._options.inquiry else gathered
+            coverage = make_coverage(self._rules, chosen, outcomes, judged, self._interrupted)
+            if self._options.inquiry:
+                self._options.inquiry.cover(coverage, gathered.failed)
             tally, more_new = Tally(), [False]
             entries = self._entries(gathered, folder, tally, more_new)
-            failure = self._write(entries, gathered, units, sink, out, complete)
+            finish = self._finish(coverage, tally, gathered, more_new)
+            failure = self._write(entries, gathered, units, sink, out, finish)
         self.answers = gathered.answers
-        judged = replace(gathered, failed=Counter()) if self._options.inquiry else gathered
-        coverage = make_coverage(self._rules, chosen, outcomes, judged, self._interrupted)
-        if self._options.inquiry:
-            self._options.inquiry.cover(coverage, gathered.failed)
-        coverage.untimed = tally.untimed
-        coverage.site = self._options.site.name if self._options.site else ""
-        coverage.baseline = baseline_checks(self._options.site, self._options.level, gathered.seen, more_new[0])
+        finish()
         self.report = Report(coverage, tally, time.monotonic() - begun - self._compiled_s, gathered.size_bytes)
         if failure:
             raise failure
         return self.report
+
+    def _finish(self, coverage: Coverage, tally: Tally, gathered: Gathered, more_new: list[bool]) -> Callable[[], Coverage]:
+        """Return what completes the coverage once every finding has been seen."""
+
+        def finish() -> Coverage:
+            coverage.untimed = tally.untimed
+            coverage.site = self._options.site.name if self._options.site else ""
+            coverage.baseline = baseline_checks(self._options.site, self._options.level, gathered.seen, more_new[0])
+            return coverage
+
+        return finish
 
     def _site_options(self) -> SiteOptions | None:
         options = self._options
@@ -217,7 +226,7 @@ class Scan:
         units: Sequence[Unit],
         sink: Sink,
         out: BinaryIO | None,
-        complete: bool,
+        finish: Callable[[], Coverage],
     ) -> OutputError | None:
         """Write the findings; when they cannot be written, go through them all the same and return the error."""
         bases = record_bases({(unit.file, unit.part): _lines(gathered, unit) for unit in units})
@@ -228,7 +237,7 @@ class Scan:
                 for entry in entries:
                     unit = units[entry.unit]
                     sink.write(target, entry.line(bases[(unit.file, unit.part)]))
-                sink.end(target, complete)
+                sink.end(target, finish())
             if output:
                 mark(output, self._interrupted)
         except _SpoolError:

@@ -14,8 +14,9 @@ from typing import BinaryIO, ClassVar, Final
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from tocsin.findings import FoundAsset, FoundRule, FoundSource
+from tocsin.findings import Coverage, FoundAsset, FoundRule, FoundSource
 from tocsin.findings.text import safe_json, safe_text
+from tocsin.sinks.found import read_line
 
 COLUMNS: Final = (
     "time",
@@ -77,7 +78,7 @@ class CsvSink:
 
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
-        row = _DECODER.decode(line)
+        row = read_line(_DECODER, line)
         rule, source = row.rule, row.source
         texts = (row.time, rule.level, rule.title, row.host, row.telemetry, str(row.twin).lower(), rule.id)
         tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
@@ -88,8 +89,8 @@ class CsvSink:
             cells.append(cell("; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())))
         out.write(csv_line(cells))
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
-        """Write nothing: the form has no place for `complete`, which the coverage tells."""
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
+        """Write nothing: the form has no place for what was looked at, which `--coverage` tells."""
 
 
 def _tags(form: re.Pattern[str], tags: Sequence[str]) -> Iterable[str]:

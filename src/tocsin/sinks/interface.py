@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO, ClassVar, Protocol
 
+from tocsin.findings import Coverage
+
 
 class Sink(Protocol):
     """A form of output. `write` gets one finding as its JSON line (no line break), sorted; `end` closes the form.
@@ -21,8 +23,8 @@ class Sink(Protocol):
         """Write one finding."""
         ...
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
-        """Write what comes after the last finding; `complete` is that of the coverage: no evidence was lost."""
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
+        """Write what comes after the last finding; only now is it known what was looked at, and whether it was all."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, ClassVar
 
+from tocsin.findings import Coverage
 from tocsin.findings.text import safe_json
 
 
@@ -25,9 +26,9 @@ class JsonSink:
         out.write(self._before + safe_json(line))
         self._before = b",\n"
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Close the list and say whether the scan was complete, as the coverage defines it."""
-        out.write(b'\n], "complete": ' + (b"true" if complete else b"false") + b"}\n")
+        out.write(b'\n], "complete": ' + (b"true" if coverage.complete else b"false") + b"}\n")
 
 
 __all__ = ["JsonSink"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, ClassVar
 
+from tocsin.findings import Coverage
 from tocsin.findings.text import safe_json
 
 
@@ -19,8 +20,8 @@ class JsonLinesSink:
         """Write one finding."""
         out.write(safe_json(line) + b"\n")
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
-        """Write nothing: the form has no place for `complete`, which the coverage tells."""
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
+        """Write nothing: the form has no place for what was looked at, which `--coverage` tells."""
 
 
 __all__ = ["JsonLinesSink"]

@@ -10,6 +10,7 @@ from typing import BinaryIO, ClassVar, Final
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from tocsin.findings import Coverage
 from tocsin.findings.text import safe_text
 from tocsin.sinks.csv import cell, csv_line
 from tocsin.sinks.interface import Sink
@@ -66,7 +67,7 @@ class TimelineCsvSink:
             csv_line([cell(text) for text in (*head, _LAYER.join(row.decoded), row.telemetry, row.source, str(row.record))])
         )
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing."""
 
 
@@ -102,7 +103,7 @@ class TimelineTextSink:
             text = f"{text[: self._width - 1]}…"
         out.write(text.encode() + b"\n")
 
-    def end(self, out: BinaryIO, complete: bool) -> None:
+    def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing."""
 
 

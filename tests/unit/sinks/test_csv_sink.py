@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.json import encode
 
+from sink_forms import coverage
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
 from tocsin.sinks.csv import COLUMNS, CsvSink
 
@@ -41,7 +42,7 @@ def row(title: str = "A title", event: object = None, host: str = "pc1") -> list
     sink = CsvSink()
     sink.begin(out)
     sink.write(out, encode(found))
-    sink.end(out, True)
+    sink.end(out, coverage())
     header, cells = csv.reader(io.StringIO(out.getvalue().decode(), newline=""), strict=True)
     assert tuple(header) == COLUMNS
     return cells

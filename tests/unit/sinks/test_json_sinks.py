@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from sink_forms import coverage
 from tocsin.sinks import JsonLinesSink, JsonSink
 
 
@@ -17,7 +18,7 @@ def test_json_lines_are_the_lines() -> None:
     sink.begin(out)
     sink.write(out, b'{"a":1}')
     sink.write(out, b'{"a":"\\u0007"}')
-    sink.end(out, False)
+    sink.end(out, coverage(False))
     assert out.getvalue() == b'{"a":1}\n{"a":"\\u0007"}\n'
 
 
@@ -28,7 +29,7 @@ def test_json_has_complete_last() -> None:
     sink.begin(out)
     sink.write(out, b'{"a":1}')
     sink.write(out, b'{"a":2}')
-    sink.end(out, True)
+    sink.end(out, coverage())
     assert out.getvalue() == b'{"findings": [\n{"a":1},\n{"a":2}\n], "complete": true}\n'
 
 
@@ -38,7 +39,7 @@ def test_json_without_findings_is_an_empty_list(complete: bool) -> None:
     out = io.BytesIO()
     sink = JsonSink()
     sink.begin(out)
-    sink.end(out, complete)
+    sink.end(out, coverage(complete))
     assert json.loads(out.getvalue()) == {"findings": [], "complete": complete}
 
 
