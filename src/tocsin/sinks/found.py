@@ -119,7 +119,7 @@ def event_object(found: Found) -> Raw:
 
 def matched_object(found: Found) -> Raw:
     """Return why the rule matched, with huge values cut."""
-    return found.matched if len(bytes(found.matched)) <= VALUE_CHARS else Raw(encode(_cut_reason(reason(found))))
+    return found.matched if len(memoryview(found.matched)) <= VALUE_CHARS else Raw(encode(_cut_reason(reason(found))))
 
 
 def reason(found: Found) -> dict[str, dict[str, list[str]]]:

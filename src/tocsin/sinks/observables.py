@@ -84,7 +84,8 @@ _DIGITS: Final = {"MD5": 32, "SHA1": 40, "SHA256": 64}
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
 )
-_NUMBER: Final = re.compile(r"[0-9]{1,10}|0x[0-9a-fA-F]{1,8}")
+_HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]{1,8}")
+_MOST_DIGITS: Final = 10
 _MAX_PORT: Final = 65535
 _MAX_PID: Final = (1 << 32) - 1
 _NEST_DEPTH: Final = 3
@@ -165,11 +166,12 @@ def _pid(text: str) -> str:
 
 
 def _number(text: str, most: int) -> str:
-    if text.isdecimal() and text.isascii() and len(text) < 5:
-        return text.lstrip("0") or "0"
-    if not _NUMBER.fullmatch(text):
+    if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS:
+        number = int(text)
+    elif _HEXADECIMAL.fullmatch(text):
+        number = int(text, 16)
+    else:
         return ""
-    number = int(text, 16 if text.startswith("0x") else 10)
     return str(number) if number <= most else ""
 
 

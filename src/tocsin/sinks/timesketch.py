@@ -6,8 +6,10 @@ has none.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import BinaryIO, ClassVar, Final
 
+from msgspec import Raw
 from msgspec.json import encode
 
 from tocsin.findings import Coverage
@@ -61,33 +63,44 @@ class TimesketchSink:
 
 
 def _row(found: Found) -> dict[str, object]:
-    parts = rule_parts(bytes(found.rule))
+    raw = bytes(found.rule)
+    source = found.source
     row: dict[str, object] = {
-        "message": message(found, parts.rule),
+        "message": message(found, rule_parts(raw).rule),
         "datetime": f"{(found.time or EPOCH)[:-1]}+00:00",
         "timestamp": microseconds(found.time) or 0,
         "timestamp_desc": "Event Time" if found.time else "Not a time",
         "data_type": "tocsin:finding",
-        "rule_title": parts.rule.title,
-        "rule_id": parts.rule.id,
-        "level": parts.rule.level,
-        "tag": list(parts.rule.tags),
-        "tactics": ", ".join(parts.tactics),
-        "techniques": ", ".join(parts.techniques),
+        **_rule(raw),
         "hostname": cut(found.host),
         "telemetry": cut(found.telemetry),
-        "source_path": cut(found.source.path),
-        "source_format": found.source.format,
-        "record": found.source.record,
+        "source_path": cut(source.path),
+        "source_format": source.format,
+        "record": source.record,
         "matched": bytes(matched_object(found)).decode("utf-8", "replace"),
         "event": event_text(found),
     }
     for kind, text in observables(found).items():
-        if name := _FIELDS.get(kind):
-            row[name] = text
+        if kind in _FIELDS:
+            row[_FIELDS[kind]] = text
     if found.assets:
         row["assets"] = "; ".join(f"{cut(text)} = {cut(asset.label)}" for text, asset in found.assets.items())
     return row
+
+
+@lru_cache(maxsize=4096)
+def _rule(raw: bytes) -> dict[str, Raw]:
+    """Return the fields that follow from the rule."""
+    parts = rule_parts(raw)
+    fields = {
+        "rule_title": parts.rule.title,
+        "rule_id": parts.rule.id,
+        "level": parts.rule.level,
+        "tag": parts.rule.tags,
+        "tactics": ", ".join(parts.tactics),
+        "techniques": ", ".join(parts.techniques),
+    }
+    return {name: Raw(encode(value)) for name, value in fields.items()}
 
 
 __all__ = ["TimesketchSink"]
