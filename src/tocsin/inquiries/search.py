@@ -6,7 +6,7 @@ fields. With indicators, every one that an event holds is a hit of its own, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
@@ -33,6 +33,8 @@ from tocsin.rules.twins import see
 _SHOWN: Final = 20
 _KEEPING: Final = frozenset({SAME, "copy", "lower", "upper"})
 """Transforms that leave a text what it is in any case."""
+Finder = Callable[[bytes], Iterable[int]]
+"""Tells which needles stand in folded bytes, by their places among all of a search; numbers beyond these mean nothing."""
 Found = dict[str, list[str]]
 """Field -> the values of it that were found."""
 
@@ -110,6 +112,11 @@ class Search:
         self.needles = min(filter(None, choices), key=_cost, default=())
         self.told = " and ".join(group.told for group in self._groups)
 
+    def use(self, finder: Finder) -> None:
+        """Find needles with what was made to screen for them: compiling ten thousands takes seconds."""
+        if self._index and self.needles == self._index.needles:
+            self._index.finder = finder
+
     def hits(self, event: Event) -> list[Hit]:
         """Return what is found in an event, by number. Raises: RegexTimeout E001."""
         values = values_of(event)
@@ -151,19 +158,19 @@ class _Index:
                 by_needle.setdefault(text, []).append(number)
             if not found:
                 self._always.append(number)
-        self._numbers = list(by_needle.values())
-        self._texts = list(by_needle)
-        self._database: hyperscan.Database | None = None
-        self.needles = () if self._always else tuple(sorted(by_needle))
+        texts = tuple(sorted(by_needle))
+        self._numbers = [by_needle[text] for text in texts]
+        self._texts = texts
+        self.finder: Finder | None = None
+        self.needles = () if self._always else texts
 
     def candidates(self, fold: str) -> set[int]:
         """Return the numbers of the indicators whose needles a folded text holds."""
-        if self._database is None:
-            self._database = _compile(self._texts)
-        hits: set[int] = set()
-        data = fold.encode("utf-8", "replace")
-        self._database.scan(data, match_event_handler=lambda number, start, end, flags, context: hits.add(number))
-        return {number for hit in hits for number in self._numbers[hit]}.union(self._always)
+        if self.finder is None:
+            self.finder = _finder(self._texts)
+        last = len(self._numbers)
+        hits = self.finder(fold.encode("utf-8", "replace"))
+        return {number for hit in hits if hit < last for number in self._numbers[hit]}.union(self._always)
 
     def found(self, values: Sequence[Value]) -> dict[int, Found]:
         """Return the indicators that values hold, and where."""
@@ -176,13 +183,22 @@ class _Index:
         return found
 
 
-def _compile(texts: Sequence[str]) -> hyperscan.Database:
+def _finder(texts: Sequence[str]) -> Finder:
+    """Return what finds texts."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     count = len(texts)
-    flags = [hyperscan.HS_FLAG_SINGLEMATCH] * count
-    expressions = [b"".join(b"\\x%02x" % byte for byte in text.encode()) for text in texts] or [b"\\x00"]
-    database.compile(expressions=expressions, ids=list(range(max(1, count))), elements=max(1, count), flags=flags or [0])
-    return database
+    expressions = [b"".join(b"\\x%02x" % byte for byte in text.encode()) for text in texts]
+    if expressions:
+        flags = [hyperscan.HS_FLAG_SINGLEMATCH] * count
+        database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=flags)
+
+    def find(data: bytes) -> set[int]:
+        hits: set[int] = set()
+        if expressions:
+            database.scan(data, match_event_handler=lambda number, start, end, flags, context: hits.add(number))
+        return hits
+
+    return find
 
 
 def _where(test: Callable[[str], bool], values: Sequence[Value]) -> Found:
@@ -264,4 +280,4 @@ def _made_fields() -> frozenset[str]:
     return frozenset(alias.field for alias in aliases if alias.transform not in _KEEPING)
 
 
-__all__ = ["Found", "Hit", "Search", "Terms"]
+__all__ = ["Finder", "Found", "Hit", "Search", "Terms"]
