@@ -20,6 +20,19 @@ _HEXTET: Final = 16
 _FOUR_DIGITS: Final = 0x1000
 
 
+class Needles(tuple[str, ...]):
+    """Needles as a key that is looked up for every few records: the hash of ten thousands of texts is made once."""
+
+    def __hash__(self) -> int:
+        """Return the hash of the texts."""
+        found: int | None = self.__dict__.get("known")
+        if found is None:
+            found = self.__dict__["known"] = super().__hash__()
+        return found
+
+    __eq__ = tuple.__eq__
+
+
 def of_pattern(pattern: Pattern) -> tuple[str, ...]:
     """Return the needle of a text with wildcards; nothing when there is none."""
     found = longest_plain(Atom(KEYWORDS, Glob(pattern)))
@@ -77,4 +90,4 @@ def of_indicator(indicator: Indicator) -> tuple[str, ...]:
     return of_pattern((value,))
 
 
-__all__ = ["of_indicator", "of_network", "of_pattern", "of_regex"]
+__all__ = ["Needles", "of_indicator", "of_network", "of_pattern", "of_regex"]

@@ -109,12 +109,13 @@ class Search:
         self._index = _Index(self.indicators) if self.indicators else None
         choices = [self._index.needles] if self._index else []
         choices += [group.needles() for group in self._groups]
-        self.needles = min(filter(None, choices), key=_cost, default=())
+        chosen: tuple[str, ...] = min(filter(None, choices), key=_cost, default=())
+        self.needles = needle.Needles(chosen)
         self.told = " and ".join(group.told for group in self._groups)
 
     def use(self, finder: Finder) -> None:
         """Find needles with what was made to screen for them: compiling ten thousands takes seconds."""
-        if self._index and self.needles == self._index.needles:
+        if self._index and self._index.needles and self.needles == self._index.needles:
             self._index.finder = finder
 
     def hits(self, event: Event) -> list[Hit]:
