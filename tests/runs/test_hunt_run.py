@@ -201,6 +201,18 @@ def test_unknown_logs(tmp_path: Path) -> None:
     assert report.coverage.events == 9
 
 
+def test_numbers_written_in_other_ways(tmp_path: Path) -> None:
+    """A number is found by the text that it has as a value, however JSON writes it."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"Channel": "Security", "EventID": 1, "x": 1e3, "y": {"a": 1}}\n'
+        '{"Channel": "Security", "EventID": 1, "x": 1000.0, "y": {"a":1}}\n{"a": 1.0E3}\n'
+    )
+    assert len(run([path], Search(Terms(texts=("1000.0",))))[0]) == 3
+    assert len(run([path], Search(Terms(fields=(("x", "1000.0"),))))[0]) == 2
+    assert len(run([path], Search(Terms(fields=(("y", '{"a":1}'),))))[0]) == 2
+
+
 ZEEK_HTTP = (
     "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\thttp\n"
     "#fields\tts\tuid\tid.orig_h\thost\turi\n#types\ttime\tstring\taddr\tstring\tstring\n"

@@ -15,7 +15,7 @@ from typing import Final
 import hyperscan
 
 from tocsin.errors import UsageError
-from tocsin.events import Event
+from tocsin.events import Event, Gate
 from tocsin.events.values import elements
 from tocsin.indicators import Indicator
 from tocsin.inquiries import needles as needle
@@ -52,11 +52,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing to find: its name, the needles of which its events hold one, and what finds it."""
+    """One thing to find: its name, the needles of which its events hold one, what finds it, and at which gates it may be."""
 
     name: str
     needles: tuple[str, ...]
     find: Callable[[Event, Sequence[Value]], Found]
+    may_see: Callable[[Gate], bool] = lambda gate: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class _Group:
             return max((term.needles for term in self.terms), key=lambda found: min(map(len, found), default=0))
         found = [term.needles for term in self.terms]
         return tuple(text for texts in found for text in texts) if all(found) else ()
+
+    def may_see(self, gate: Gate) -> bool:
+        """Tell whether the group may hold for an event of a gate."""
+        return (all if self.every else any)(term.may_see(gate) for term in self.terms)
 
     def found(self, event: Event, values: Sequence[Value]) -> dict[str, Found]:
         """Return what each term finds; nothing when the group does not hold."""
@@ -112,6 +117,10 @@ class Search:
         chosen: tuple[str, ...] = min(filter(None, choices), key=_cost, default=())
         self.needles = needle.Needles(chosen)
         self.told = " and ".join(group.told for group in self._groups)
+
+    def may_see(self, gate: Gate) -> bool:
+        """Tell whether anything may be found in an event of a gate."""
+        return all(group.may_see(gate) for group in self._groups)
 
     def use(self, finder: Finder) -> None:
         """Find needles with what was made to screen for them: compiling ten thousands takes seconds."""
@@ -267,8 +276,18 @@ def _field(name: str, value: str) -> Term:
                 return {name: texts[:_SHOWN]}
         return {}
 
-    plain = () if name in _made_fields() else needle.of_pattern(glob.pattern)
-    return Term(f"field {name}={value}", plain, find)
+    plain = () if name in _made_fields() else needle.of_field(glob.pattern)
+    return Term(f"field {name}={value}", plain, find, _event_id_test(test) if name == "EventID" else lambda gate: True)
+
+
+def _event_id_test(test: Callable[[str], bool]) -> Callable[[Gate], bool]:
+    """Return what tells whether the event id of a gate may be the one that is asked for."""
+
+    def may_see(gate: Gate) -> bool:
+        known = gate.product == "windows" and gate.event_id and not gate.masked
+        return not known or test(gate.event_id.casefold())
+
+    return may_see
 
 
 @lru_cache(maxsize=1)

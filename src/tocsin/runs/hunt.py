@@ -95,6 +95,10 @@ class _Hunter(Collector):
         self._screen: KeywordScreen | None = None
         self._cut_off, self._why = 0, ""
 
+    def wants(self, gate: Gate, counted: bool) -> bool:
+        """Leave out gates at which nothing may be found."""
+        return self._search.may_see(gate)
+
     def look_at(self, records: Records, origin: Origin) -> None:
         """Search records: those that cannot hold a needle are never decoded."""
         rows: Sequence[int] = range(len(records.raws))
