@@ -24,7 +24,9 @@ def logs() -> list[Path]:
 
 def test_counts(logs: list[Path]) -> None:
     """Events by log and id, computers and logons are those that are counted one by one."""
-    found = json.loads(tocsin("stats", *logs, "--json").stdout)
+    done = tocsin("stats", *logs, "--json", "--jobs", 1)
+    assert tocsin("stats", *logs, "--json", "--jobs", 2).stdout == done.stdout
+    found = json.loads(done.stdout)
     kinds: Counter[tuple[str, str]] = Counter()
     hosts: Counter[str] = Counter()
     logons: Counter[tuple[str, str, str]] = Counter()

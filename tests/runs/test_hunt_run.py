@@ -201,6 +201,55 @@ def test_unknown_logs(tmp_path: Path) -> None:
     assert report.coverage.events == 9
 
 
+def test_numbers_written_in_other_ways(tmp_path: Path) -> None:
+    """A number is found by the text that it has as a value, however JSON writes it."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"Channel": "Security", "EventID": 1, "x": 1e3, "y": {"a": 1}}\n'
+        '{"Channel": "Security", "EventID": 1, "x": 1000.0, "y": {"a":1}}\n{"a": 1.0E3}\n'
+    )
+    assert len(run([path], Search(Terms(texts=("1000.0",))))[0]) == 3
+    assert len(run([path], Search(Terms(fields=(("x", "1000.0"),))))[0]) == 2
+    assert len(run([path], Search(Terms(fields=(("y", '{"a":1}'),))))[0]) == 2
+
+
+ZEEK_HTTP = (
+    "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\thttp\n"
+    "#fields\tts\tuid\tid.orig_h\thost\turi\n#types\ttime\tstring\taddr\tstring\tstring\n"
+)
+
+
+def test_urls_in_two_fields(tmp_path: Path) -> None:
+    """A URL is found where a log writes host and path apart, and only the whole of it."""
+    rows = [("www.evil.com", "/a/b.php"), ("evil.com", "/a/b.php"), ("evil.com", "/a/b.php2"), ("evil.com", "/x?/a/b.php")]
+    path = tmp_path / "http.log"
+    lines = [f"{1588206049 + at}.5\tC{at}\t10.0.0.1\t{host}\t{uri}\n" for at, (host, uri) in enumerate(rows)]
+    path.write_text(ZEEK_HTTP + "".join(lines))
+    ours, report = run([path], Search(Terms(), [Indicator("url", "http://evil.com/a/b.php", "x")]))
+    assert report.coverage.events == len(rows)
+    assert [item["matched"] for item in ours] == [{"indicator": {"host+uri": ["evil.com/a/b.php"]}}]
+
+
+def test_fault_costs_one_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that cannot be looked at is told as a loss of its file; the others are searched."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"Channel": "Security", "EventID": 1, "x": "evil {at}"}}\n' for at in range(5)))
+    search = Search(Terms(texts=("evil",)))
+    hits = search.hits
+
+    def failing(event: Event) -> list:
+        if event.record == 3:
+            raise ValueError("a fault")
+        return hits(event)
+
+    monkeypatch.setattr(search, "hits", failing)
+    ours, report = run([path], search)
+    assert [item["source"]["record"] for item in ours] == [1, 2, 4, 5]
+    (file,) = report.coverage.files
+    assert (file.status, report.coverage.complete) == ("partial", False)
+    assert "1 event could not be looked at: ValueError: a fault" in file.reason
+
+
 def test_slow_expression_is_told(tmp_path: Path) -> None:
     """An expression that is cut off on a value is told as not decided, never as nothing found."""
     path = tmp_path / "a.jsonl"

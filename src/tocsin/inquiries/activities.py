@@ -24,9 +24,7 @@ KINDS: Final = (LOGON, LOGON_FAILURE, PROCESS, SERVICE, TASK, LOG_CLEARED, ACCOU
 """Every kind of activity."""
 _LONGEST: Final = 4096
 _SCRIPT: Final = 1 << 15
-_COMMAND: Final = re.compile(r"<Command>(.{1,1000}?)</Command>(?:\s*<Arguments>(.{0,3000}?)</Arguments>)?", re.DOTALL)
-_CONTENT: Final = 1 << 18
-_SUDO: Final = re.compile(r"\s*(\S+) : .*?USER=(\S+) ; (?:.*?; )?COMMAND=(.*)", re.DOTALL)
+_CONTENT: Final = 1 << 16
 _USERADD: Final = re.compile(r"new user: name=([^,\s]+)")
 
 
@@ -130,8 +128,16 @@ def _task(done: str) -> Teller:
 
 def _task_command(content: str) -> str:
     content = content[:_CONTENT]
-    found = _COMMAND.search(content) or _COMMAND.search(html.unescape(content))
-    return html.unescape(" ".join(filter(None, found.groups()))) if found else ""
+    content = content if "<Command>" in content else html.unescape(content)
+    parts = (_between(content, f"<{name}>", f"</{name}>") for name in ("Command", "Arguments"))
+    return html.unescape(" ".join(filter(None, parts)))
+
+
+def _between(text: str, begin: str, end: str) -> str:
+    """Return what stands between the first of two marks and the second one after it. Cost: linear, whatever the text."""
+    rest = text.partition(begin)[2]
+    found, mark, _ = rest.partition(end)
+    return found if mark else ""
 
 
 def _log_cleared(event: Event) -> Activity:
@@ -162,10 +168,9 @@ def _script(event: Event) -> Activity:
 
 
 def _engine(event: Event) -> Activity | None:
-    found = re.search(r"HostApplication=(.{1,8000}?)\s*(?:\n|\r|\Z|EngineVersion=)", "\n".join(event.values()), re.DOTALL)
-    if not found:
-        return None
-    return Activity(POWERSHELL, f"PowerShell started: {_cut(found[1])}", _user(event), tuple(decoded(found[1])))
+    line = "\n".join(event.values()).partition("HostApplication=")[2][:_SCRIPT].partition("EngineVersion=")[0]
+    line = next(iter(line.splitlines()), "").strip()
+    return Activity(POWERSHELL, f"PowerShell started: {_cut(line)}", _user(event), tuple(decoded(line))) if line else None
 
 
 def _user(event: Event) -> str:
@@ -205,10 +210,12 @@ def _end(address: str, port: str) -> str:
 
 
 def _sudo(event: Event) -> Activity | None:
-    found = _SUDO.match(text_of(event, "message")[: 2 * _LONGEST])
-    if not found:
+    user, mark, rest = text_of(event, "message").strip().partition(" : ")
+    _, wanted, command = rest.partition("COMMAND=")
+    if not mark or not wanted or " " in user:
         return None
-    return Activity(PROCESS, f"{found[1]} ran as {found[2]}: {_cut(found[3])}", found[1])
+    runs_as = _between(rest, "USER=", " ;")
+    return Activity(PROCESS, f"{user} ran as {runs_as or 'somebody'}: {_cut(command)}", user)
 
 
 def _useradd(event: Event) -> Activity | None:

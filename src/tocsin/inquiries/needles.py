@@ -5,6 +5,7 @@ They are looked for in raw records before anything is decoded. A needle may be p
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Address, IPv6Network, ip_network
 from typing import Final
 
@@ -15,14 +16,36 @@ from tocsin.plans.gates import longest_plain
 from tocsin.plans.regex_literal import required_literal
 from tocsin.rules.pattern import Pattern
 
+_MARKS: Final = re.compile(r"[{}\[\]:, ]+")
+_NUMBER: Final = re.compile(r"[0-9+-]{0,20}\.?[0-9+-]{0,20}(?:e[0-9+-]{0,4})?")
+"""What may be a part of a number, which JSON writes in more than one way: `1000.0` may stand there as `1e3`."""
 _OCTET: Final = 8
 _HEXTET: Final = 16
 _FOUR_DIGITS: Final = 0x1000
 
 
+class Needles(tuple[str, ...]):
+    """Needles as a key that is looked up for every few records: the hash of ten thousands of texts is made once."""
+
+    def __hash__(self) -> int:
+        """Return the hash of the texts."""
+        found: int | None = self.__dict__.get("known")
+        if found is None:
+            found = self.__dict__["known"] = super().__hash__()
+        return found
+
+    __eq__ = tuple.__eq__
+
+
 def of_pattern(pattern: Pattern) -> tuple[str, ...]:
     """Return the needle of a text with wildcards; nothing when there is none."""
     found = longest_plain(Atom(KEYWORDS, Glob(pattern)))
+    return (found,) if found and not _NUMBER.fullmatch(found) else ()
+
+
+def of_field(pattern: Pattern) -> tuple[str, ...]:
+    """Return the needle of a field's value, which may be an object: its JSON may have been written with other spaces."""
+    found = max((part for text in of_pattern(pattern) for part in _MARKS.split(text)), key=len, default="")
     return (found,) if found else ()
 
 
@@ -77,4 +100,4 @@ def of_indicator(indicator: Indicator) -> tuple[str, ...]:
     return of_pattern((value,))
 
 
-__all__ = ["of_indicator", "of_network", "of_pattern", "of_regex"]
+__all__ = ["Needles", "of_field", "of_indicator", "of_network", "of_pattern", "of_regex"]

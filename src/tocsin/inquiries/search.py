@@ -6,7 +6,7 @@ fields. With indicators, every one that an event holds is a hit of its own, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
@@ -15,7 +15,7 @@ from typing import Final
 import hyperscan
 
 from tocsin.errors import UsageError
-from tocsin.events import Event
+from tocsin.events import Event, Gate
 from tocsin.events.values import elements
 from tocsin.indicators import Indicator
 from tocsin.inquiries import needles as needle
@@ -33,6 +33,8 @@ from tocsin.rules.twins import see
 _SHOWN: Final = 20
 _KEEPING: Final = frozenset({SAME, "copy", "lower", "upper"})
 """Transforms that leave a text what it is in any case."""
+Finder = Callable[[bytes], Iterable[int]]
+"""Tells which needles stand in folded bytes, by their places among all of a search; numbers beyond these mean nothing."""
 Found = dict[str, list[str]]
 """Field -> the values of it that were found."""
 
@@ -50,11 +52,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing to find: its name, the needles of which its events hold one, and what finds it."""
+    """One thing to find: its name, the needles of which its events hold one, what finds it, and at which gates it may be."""
 
     name: str
     needles: tuple[str, ...]
     find: Callable[[Event, Sequence[Value]], Found]
+    may_see: Callable[[Gate], bool] = lambda gate: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ class _Group:
             return max((term.needles for term in self.terms), key=lambda found: min(map(len, found), default=0))
         found = [term.needles for term in self.terms]
         return tuple(text for texts in found for text in texts) if all(found) else ()
+
+    def may_see(self, gate: Gate) -> bool:
+        """Tell whether the group may hold for an event of a gate."""
+        return (all if self.every else any)(term.may_see(gate) for term in self.terms)
 
     def found(self, event: Event, values: Sequence[Value]) -> dict[str, Found]:
         """Return what each term finds; nothing when the group does not hold."""
@@ -107,8 +114,18 @@ class Search:
         self._index = _Index(self.indicators) if self.indicators else None
         choices = [self._index.needles] if self._index else []
         choices += [group.needles() for group in self._groups]
-        self.needles = min(filter(None, choices), key=_cost, default=())
+        chosen: tuple[str, ...] = min(filter(None, choices), key=_cost, default=())
+        self.needles = needle.Needles(chosen)
         self.told = " and ".join(group.told for group in self._groups)
+
+    def may_see(self, gate: Gate) -> bool:
+        """Tell whether anything may be found in an event of a gate."""
+        return all(group.may_see(gate) for group in self._groups)
+
+    def use(self, finder: Finder) -> None:
+        """Find needles with what was made to screen for them: compiling ten thousands takes seconds."""
+        if self._index and self._index.needles and self.needles == self._index.needles:
+            self._index.finder = finder
 
     def hits(self, event: Event) -> list[Hit]:
         """Return what is found in an event, by number. Raises: RegexTimeout E001."""
@@ -151,19 +168,19 @@ class _Index:
                 by_needle.setdefault(text, []).append(number)
             if not found:
                 self._always.append(number)
-        self._numbers = list(by_needle.values())
-        self._texts = list(by_needle)
-        self._database: hyperscan.Database | None = None
-        self.needles = () if self._always else tuple(sorted(by_needle))
+        texts = tuple(sorted(by_needle))
+        self._numbers = [by_needle[text] for text in texts]
+        self._texts = texts
+        self.finder: Finder | None = None
+        self.needles = () if self._always else texts
 
     def candidates(self, fold: str) -> set[int]:
         """Return the numbers of the indicators whose needles a folded text holds."""
-        if self._database is None:
-            self._database = _compile(self._texts)
-        hits: set[int] = set()
-        data = fold.encode("utf-8", "replace")
-        self._database.scan(data, match_event_handler=lambda number, start, end, flags, context: hits.add(number))
-        return {number for hit in hits for number in self._numbers[hit]}.union(self._always)
+        if self.finder is None:
+            self.finder = _finder(self._texts)
+        last = len(self._numbers)
+        hits = self.finder(fold.encode("utf-8", "replace"))
+        return {number for hit in hits if hit < last for number in self._numbers[hit]}.union(self._always)
 
     def found(self, values: Sequence[Value]) -> dict[int, Found]:
         """Return the indicators that values hold, and where."""
@@ -176,13 +193,22 @@ class _Index:
         return found
 
 
-def _compile(texts: Sequence[str]) -> hyperscan.Database:
+def _finder(texts: Sequence[str]) -> Finder:
+    """Return what finds texts."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     count = len(texts)
-    flags = [hyperscan.HS_FLAG_SINGLEMATCH] * count
-    expressions = [b"".join(b"\\x%02x" % byte for byte in text.encode()) for text in texts] or [b"\\x00"]
-    database.compile(expressions=expressions, ids=list(range(max(1, count))), elements=max(1, count), flags=flags or [0])
-    return database
+    expressions = [b"".join(b"\\x%02x" % byte for byte in text.encode()) for text in texts]
+    if expressions:
+        flags = [hyperscan.HS_FLAG_SINGLEMATCH] * count
+        database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=flags)
+
+    def find(data: bytes) -> set[int]:
+        hits: set[int] = set()
+        if expressions:
+            database.scan(data, match_event_handler=lambda number, start, end, flags, context: hits.add(number))
+        return hits
+
+    return find
 
 
 def _where(test: Callable[[str], bool], values: Sequence[Value]) -> Found:
@@ -250,8 +276,18 @@ def _field(name: str, value: str) -> Term:
                 return {name: texts[:_SHOWN]}
         return {}
 
-    plain = () if name in _made_fields() else needle.of_pattern(glob.pattern)
-    return Term(f"field {name}={value}", plain, find)
+    plain = () if name in _made_fields() else needle.of_field(glob.pattern)
+    return Term(f"field {name}={value}", plain, find, _event_id_test(test) if name == "EventID" else lambda gate: True)
+
+
+def _event_id_test(test: Callable[[str], bool]) -> Callable[[Gate], bool]:
+    """Return what tells whether the event id of a gate may be the one that is asked for."""
+
+    def may_see(gate: Gate) -> bool:
+        known = gate.product == "windows" and gate.event_id and not gate.masked
+        return not known or test(gate.event_id.casefold())
+
+    return may_see
 
 
 @lru_cache(maxsize=1)
@@ -264,4 +300,4 @@ def _made_fields() -> frozenset[str]:
     return frozenset(alias.field for alias in aliases if alias.transform not in _KEEPING)
 
 
-__all__ = ["Found", "Hit", "Search", "Terms"]
+__all__ = ["Finder", "Found", "Hit", "Search", "Terms"]

@@ -9,6 +9,14 @@ from tocsin.events import KEYWORDS, Event
 from tocsin.events.values import scalar_text
 
 _DEEPEST: Final = 64
+_HOST_AND_PATH: Final = (
+    ("host", "uri"),
+    ("host", "url"),
+    ("http.hostname", "http.url"),
+    ("cs-host", "cs-uri-stem", "cs-uri-query"),
+    ("cs(Host)", "cs-uri-stem", "cs-uri-query"),
+)
+"""Fields that together are the address of a request: in logs of Zeek, web servers, Suricata and W3C logs."""
 
 
 class Value(NamedTuple):
@@ -20,11 +28,23 @@ class Value(NamedTuple):
 
 
 def values_of(event: Event) -> list[Value]:
-    """Return every value of an event under its field's name, nested ones under their path; the raw line of a text log last."""
+    """Return every value of an event under its field's name, nested ones under their path; the raw line of a text log last.
+
+    What is asked for in two fields, such as the host and path of a request, is there as one value too.
+    """
     found = [Value(name, text, text.casefold()) for name, text in _walk("", event.fields, 0)]
+    found += [Value(name, text, text.casefold()) for name, text in _requests(event)]
     if event.text:
         found.append(Value(KEYWORDS, event.text, event.text.casefold()))
     return found
+
+
+def _requests(event: Event) -> Iterator[tuple[str, str]]:
+    """Yield the address of a request whose host and path are fields of their own, under the names of both."""
+    for names in _HOST_AND_PATH:
+        texts = [value for name in names if isinstance(value := event.find(name)[1], str) and value not in ("", "-")]
+        if len(texts) >= 2 and texts[1].startswith("/"):
+            yield "+".join(names[: len(texts)]), "?".join(["".join(texts[:2]), *texts[2:]])
 
 
 def _walk(name: str, value: object, depth: int) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import hyperscan
 import msgspec
 import numpy as np
 
@@ -44,9 +45,10 @@ class Hunt:
         if not self._search.needles:
             return
         if fast:
-            block_database(self._search.needles)
+            database = block_database(self._search.needles)
+            self._search.use(lambda data: _found_by(database, data))
         else:
-            KeywordScreen(self._search.needles)
+            self._search.use(KeywordScreen(self._search.needles).needles)
 
     def collector(self, take: Take) -> Collector:
         """Return what searches the events of one worker."""
@@ -69,6 +71,12 @@ class Hunt:
             rules.failed.append(RuleNote(SEARCH.id, SEARCH.title, f"{reason} (on {count} event{'s' if count > 1 else ''})"))
 
 
+def _found_by(database: hyperscan.Database, data: bytes) -> set[int]:
+    hits: set[int] = set()
+    database.scan(data, match_event_handler=lambda number, start, end, flags, context: hits.add(number))
+    return hits
+
+
 def _rule(number: int, search: Search) -> FoundRule:
     item = search.indicators[number]
     title = f"Indicator: {item.kind} {item.value}" + (f" ({item.name})" if item.name else "")
@@ -86,6 +94,10 @@ class _Hunter(Collector):
         self._demand = Demand((KEYWORDS,), needles, frozenset(), needles)
         self._screen: KeywordScreen | None = None
         self._cut_off, self._why = 0, ""
+
+    def wants(self, gate: Gate, counted: bool) -> bool:
+        """Leave out gates at which nothing may be found."""
+        return self._search.may_see(gate)
 
     def look_at(self, records: Records, origin: Origin) -> None:
         """Search records: those that cannot hold a needle are never decoded."""

@@ -95,10 +95,11 @@ class RowDecoder:
 
     def _keywords(self, gate: Gate, raws: Sequence[Cells], needles: tuple[str, ...]) -> pa.DictionaryArray:
         """Return the cells of all values, for rows whose line may hold a needle. An escape may hide one."""
-        if needles not in self._screens and len(self._screens) >= _MOST_SCREENS:
-            self._screens.clear()
-        screen = self._screens.setdefault(needles, KeywordScreen(needles))
-        wanted = screen.rows([raw[-1] or "" for raw in raws])
+        if needles not in self._screens:
+            if len(self._screens) >= _MOST_SCREENS:
+                self._screens.clear()
+            self._screens[needles] = KeywordScreen(needles)
+        wanted = self._screens[needles].rows([raw[-1] or "" for raw in raws])
         return cell_column(
             [
                 encode_texts(self.event(gate, raw, 0).values()) if row in wanted or "\\" in (raw[-1] or "") else None

@@ -49,6 +49,14 @@ class KeywordScreen:
         ends = list(accumulate(map(len, parts)))
         return {bisect_right(ends, stop - 1) for stop in stops}
 
+    def needles(self, data: bytes) -> set[int]:
+        """Return the places of the needles that stand in bytes; numbers beyond the needles are those of escapes."""
+        found: set[int] = set()
+        if self._database is not None:
+            parts: Any = [data]
+            self._database.scan(parts, match_event_handler=lambda number, start, stop, flags, context: found.add(number))
+        return found
+
 
 @lru_cache(maxsize=64)
 def literal_database(texts: tuple[bytes, ...], mode: int) -> hyperscan.Database:
