@@ -18,7 +18,7 @@ from scan_samples import LOGON, RULES, WHOAMI, event, write
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
 COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed", "site", "baseline", "interrupted"]
 FILE_KEYS = ["path", "format", "status", "events", "reason", "unseen"]
-RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed"]
+RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed", "serving", "left_out"]
 FINDING_KEYS = ["rule", "time", "host", "logsource", "telemetry", "twin", "source", "event", "matched"]
 RULE_KEYS = ["id", "title", "level", "status", "tags", "author", "references", "path"]
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eexe.txt\u2028\x9b31m\r\x00\x7f\U000e0041"
