@@ -11,6 +11,7 @@ import click
 
 from tocsin import __version__
 from tocsin.cli.explain import explain
+from tocsin.cli.report import report
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
 from tocsin.cli.site import site
@@ -29,7 +30,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, rules, explain, site):
+for _verb in (scan, report, rules, explain, site):
     app.add_command(_verb)
 
 
