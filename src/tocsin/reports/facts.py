@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from tocsin.findings import Finding, FoundRule
+from tocsin.findings import Finding, FoundAsset, FoundRule
 from tocsin.reports.event_rows import ends_of, event_rows, users_of
 from tocsin.rules.rule import LEVELS
+from tocsin.sites.names import Names
 
 MOST_KEYS: Final = 20_000
 """Hosts, accounts or conversations that are told apart; those beyond are counted together."""
@@ -125,7 +126,11 @@ class Entries(Generic[K]):
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of all findings. `rules` has each rule with its number; `labels` what the site knows of an address."""
+    """What is known of all findings.
+
+    `rules` has each rule with its number; `assets` what the site knows of an address or host; `named` and `talks` have the
+    name of an asset where the site knows it, else the address or host as the events name it.
+    """
 
     total: Entry = field(default_factory=Entry)
     untimed: int = 0
@@ -138,7 +143,8 @@ class Facts:
     tactics: Entries[str] = field(default_factory=Entries)
     talks: Entries[tuple[str, str]] = field(default_factory=Entries)
     named: Entries[str] = field(default_factory=Entries)
-    assets: dict[str, str] = field(default_factory=dict)
+    assets: dict[str, FoundAsset] = field(default_factory=dict)
+    names: Names | None = None
 
     def add(self, finding: Finding) -> None:
         """Take a finding into account."""
@@ -157,19 +163,29 @@ class Facts:
         for user in users:
             if entry := self.users.at(user):
                 entry.add(finding, (finding.host,))
-        if (ends := ends_of(rows, finding.host)) and (talk := self.talks.at(ends)):
-            talk.add(finding, (finding.rule.title,))
-        self._add_assets(finding)
-
-    def _add_assets(self, finding: Finding) -> None:
-        """Count the finding for every address and name of a host that it tells, once each."""
-        assets = finding.assets if isinstance(finding.assets, dict) else {}
-        for text, asset in assets.items():
-            if len(self.assets) < MOST_KEYS:
-                self.assets[text] = asset.label
-        for text in {finding.host: None, **dict.fromkeys(assets)}:
-            if text and (entry := self.named.at(text)):
+        told = finding.assets if isinstance(finding.assets, dict) else {}
+        ends = ends_of(rows, finding.host)
+        named = [self._name(text, told) for text in (finding.host, *(ends or ()), *told)]
+        for name in dict.fromkeys(filter(None, named)):
+            if entry := self.named.at(name):
                 entry.add(finding, (finding.rule.title,))
+        if ends and named[1] != named[2] and (talk := self.talks.at((named[1], named[2]))):
+            talk.add(finding, (finding.rule.title,))
+
+    def _name(self, text: str, told: Mapping[str, FoundAsset]) -> str:
+        """Return the asset of an address or host, else the text itself; what is known of it is kept."""
+        found = self.assets.get(text) or told.get(text)
+        if found is None and text and self.names:
+            asset, zone = self.names.find(text)
+            found = FoundAsset(asset.name if asset else "", asset.roles if asset else (), zone) if asset or zone else None
+        if found is not None and len(self.assets) < MOST_KEYS:
+            self.assets.setdefault(text, found)
+        return (found.name if found else "") or text
+
+    def label(self, text: str) -> str:
+        """Return what the site knows of a host, empty when it knows nothing."""
+        found = self.assets.get(text)
+        return found.label if found else ""
 
     def _add_rule(self, finding: Finding) -> None:
         number = self.rules.setdefault(finding.rule, len(self.rules))
@@ -197,9 +213,9 @@ def is_technique(name: str) -> bool:
     return name[:1] == "t" and name[1:].replace(".", "", 1).isdecimal()
 
 
-def gather(findings: Iterable[Finding]) -> Facts:
-    """Return what the findings tell, in bounded memory."""
-    facts = Facts()
+def gather(findings: Iterable[Finding], names: Names | None = None) -> Facts:
+    """Return what the findings tell, in bounded memory; `names` has the assets of a site file."""
+    facts = Facts(names=names)
     for finding in findings:
         facts.add(finding)
     return facts

@@ -49,7 +49,7 @@ def _largest(entries: Entries[str]) -> int:
 
 
 def _host(facts: Facts, name: str, entry: Entry, has_assets: bool) -> tuple[Child, ...]:
-    asset = (facts.assets.get(name, ""),) if has_assets else ()
+    asset = (facts.label(name),) if has_assets else ()
     return (choose("host", name, name), *asset, *_common(entry, _largest(facts.hosts)), _names(entry))
 
 

@@ -112,7 +112,11 @@ def _facts(incident: Incident) -> Iterator[Markup]:
     ):
         if values:
             more = f" and {len(values) - _MOST_NAMES:,} more" if len(values) > _MOST_NAMES else ""
-            names = [tag("span", value, class_="name") for value in values[:_MOST_NAMES]]
+            shown = values[:_MOST_NAMES]
+            if values is techniques:
+                names: list[Markup] = [tag("span", ", ".join(shown))]
+            else:
+                names = [tag("span", value, class_="name") for value in shown]
             yield tag("div", tag("dt", name), tag("dd", *names, more))
 
 

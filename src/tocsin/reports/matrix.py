@@ -77,8 +77,12 @@ def _cell(technique: str, entry: Entry, matrix: Matrix, most: int) -> Markup:
     share = tag("rect", x=0, y=0, width=max(2.0, 100 * entry.count / most), height=3, class_=f"f-{entry.level}")
     bar = tag("svg", share, viewBox="0 0 100 3", preserveAspectRatio="none", aria_hidden="true", class_="share")
     head = tag("span", tag("span", technique, class_="id"), tag("b", entry.count), class_="top")
-    name = tag("span", matrix.name(technique) or "unknown technique", class_="what")
-    return choose("technique", technique.lower(), (head, name, bar))
+    whole = matrix.name(technique)
+    parent, _, own = whole.rpartition(": ")
+    name = tag(
+        "span", tag("span", f"{parent}: ", class_="hidden") if parent else None, own or "unknown technique", class_="what"
+    )
+    return choose("technique", technique.lower(), (head, name, bar), title=whole)
 
 
 __all__ = ["matrix_section"]

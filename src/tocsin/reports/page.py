@@ -25,6 +25,7 @@ from tocsin.reports.rules import rules_section
 from tocsin.reports.shown import short
 from tocsin.reports.summary import summary_section
 from tocsin.reports.timeline import timeline_section
+from tocsin.sites.names import Names
 from tocsin.sites.site import Site
 
 _STYLES: Final = ("colours.css", "page.css", "parts.css", "findings.css", "print.css")
@@ -57,7 +58,7 @@ def write_report(out: BinaryIO, findings: FindingsFile, report: Report) -> int:
 
     Raises: SourceError when they cannot be read.
     """
-    facts = gather(findings)
+    facts = gather(findings, Names(report.site) if report.site else None)
     for piece in _pieces(findings, facts, report):
         out.write(piece.text.encode("utf-8", "backslashreplace") + b"\n")
     return facts.total.count

@@ -54,7 +54,7 @@ def _standing_out(facts: Facts) -> Iterator[Markup]:
         entry = facts.by_rule[number]
         yield tag("li", choose("rule", str(number), rule.title), f" ({rule.level}, {plural(entry.count, 'finding')})")
     for name, entry in facts.hosts.ordered()[:2]:
-        site = facts.assets.get(name, "").partition(" (")[2].rstrip(")")
+        site = facts.label(name).partition(" (")[2].rstrip(")")
         told = f": {plural(entry.count, 'finding')}{f', {site}' if site else ''}"
         yield tag("li", "Host ", choose("host", name, name), told)
     if not facts.rules:

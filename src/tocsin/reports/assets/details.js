@@ -22,7 +22,7 @@ function whyOf(finding, event) {
   return element(
     "div",
     {},
-    rows.length ? element("div", { class: "scroll" }, element("table", { class: "why" }, caption, element("thead", {}, head), element("tbody", {}, ...rows))) : null,
+    rows.length ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What matched" }, element("table", { class: "why" }, caption, element("thead", {}, head), element("tbody", {}, ...rows))) : null,
     listOf([
       ["Time", event.time || "not told by the log"],
       ["Source", finding.path + ", " + finding.format + " record " + finding.record.toLocaleString("en")],
@@ -74,7 +74,7 @@ function recordOf(finding, event) {
   const caption = element("caption", {}, "Event: " + oneLine(finding.log));
   const head = element("tr", {}, ...["Name", "Value"].map((name) => element("th", { scope: "col" }, name)));
   const table = element("table", { class: "record" }, caption, element("thead", {}, head), element("tbody", {}, ...rows));
-  return element("div", {}, element("div", { class: "scroll" }, table), more);
+  return element("div", {}, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Event" }, table), more);
 }
 
 // Returns by row of an event the texts to mark in it: those of a field of that name, else those of any row that holds them.

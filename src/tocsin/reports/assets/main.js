@@ -1,7 +1,7 @@
 // What ties the page together: the theme, buttons that filter from afar, links to findings, and paper.
 
 const THEME = "tocsin-theme";
-const CHOICES = ["host", "rule", "user", "technique", "incident"];
+const CHOICES = ["host", "rule", "text", "user", "technique", "incident"];
 
 function startTheme() {
   const select = byId("theme");
