@@ -79,9 +79,7 @@ def _cell(technique: str, entry: Entry, matrix: Matrix, most: int) -> Markup:
     head = tag("span", tag("span", technique, class_="id"), tag("b", entry.count), class_="top")
     whole = matrix.name(technique)
     parent, _, own = whole.rpartition(": ")
-    name = tag(
-        "span", tag("span", f"{parent}: ", class_="hidden") if parent else None, own or "unknown technique", class_="what"
-    )
+    name = tag("span", tag("span", f"{parent}: ", class_="hidden") if parent else None, own or "name not known", class_="what")
     return choose("technique", technique.lower(), (head, name, bar), title=whole)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 
 from tocsin.reports.facts import Entry, Facts, Histogram
@@ -20,11 +20,13 @@ AXIS: Final = 22
 LANE: Final = 18
 MOST_LANES: Final = 12
 _BINS: Final = 120
-_STEPS_S: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000)
-_YEAR_S: Final = 31536000
+_STEPS_S: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800)
+_MONTHS: Final = (1, 3, 6, 12, 24, 60, 120, 600, 1200)
+_MONTH_S: Final = 2629746
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TICKS: Final = 8
 _LEAST_MS: Final = 60_000
-_LONGEST_LABEL: Final = 20
+_LONGEST_LABEL: Final = 16
 
 
 def timeline_section(facts: Facts) -> Markup:
@@ -113,17 +115,32 @@ def _axis(begin: int, end: int, height: int) -> Iterator[Markup]:
     yield tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=TOP + BARS, y2=TOP + BARS, class_="base")
     seconds = (end - begin) / 1000
     step = next((step for step in _STEPS_S if seconds / step <= _MOST_TICKS), 0)
-    step = step or _YEAR_S * max(1, round(seconds / _YEAR_S / _MOST_TICKS))
-    tick = -(-begin // (step * 1000)) * step * 1000
-    while tick <= end:
+    for tick in _even_ticks(begin, end, step * 1000) if step else _month_ticks(begin, end):
         x = _at(tick, begin, end)
         yield tag("line", x1=x, x2=x, y1=TOP, y2=height, class_="tick")
-        yield tag("text", _label(tick, step), x=x, y=TOP + BARS + 15, text_anchor="middle")
-        tick += step * 1000
+        yield tag("text", _label(tick, step or _MONTH_S), x=min(x, WIDTH - 34.0), y=TOP + BARS + 15, text_anchor="middle")
+
+
+def _even_ticks(begin: int, end: int, step: int) -> range:
+    return range(-(-begin // step) * step, end + 1, step)
+
+
+def _month_ticks(begin: int, end: int) -> Iterator[int]:
+    """Yield the begins of months, each so many after the one before."""
+    months = (end - begin) / 1000 / _MONTH_S
+    step = next((step for step in _MONTHS if months / step <= _MOST_TICKS), _MONTHS[-1])
+    first = _EPOCH + timedelta(milliseconds=begin)
+    month = -(-(first.year * 12 + first.month) // step) * step
+    while month // 12 < MAXYEAR:
+        tick = (datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+        if tick > end:
+            return
+        yield tick
+        month += step
 
 
 def _label(tick: int, step: int) -> str:
-    time = datetime.fromtimestamp(tick / 1000, UTC)
+    time = _EPOCH + timedelta(milliseconds=tick)
     day, minute = 86400, 60
     if step >= day:
         return time.strftime("%Y-%m-%d")

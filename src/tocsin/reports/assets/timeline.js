@@ -8,8 +8,9 @@ const AXIS = 22;
 const LANE = 18;
 const BIN_PX = 8;
 const LEAST_MS = 1000;
-const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000];
-const YEAR_S = 31536000;
+const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 604800];
+const MONTHS = [1, 3, 6, 12, 24, 60, 120, 600, 1200];
+const MONTH_S = 2629746;
 const plot = byId("plot");
 const lanes = plot ? Array.from(plot.querySelectorAll("[data-host]"), (node) => node.getAttribute("data-host")) : [];
 let drag = null;
@@ -63,12 +64,31 @@ function barsOf(seen, view) {
 function axisOf(view) {
   const seconds = (view.end - view.begin) / 1000;
   const most = Math.max(3, Math.floor((view.width - view.left) / 110));
-  const step = STEPS_S.find((item) => seconds / item <= most) || YEAR_S * Math.max(1, Math.round(seconds / YEAR_S / most));
+  const step = STEPS_S.find((item) => seconds / item <= most);
   const found = [shape("line", { x1: view.left, x2: view.width - RIGHT, y1: TOP + BARS, y2: TOP + BARS, class: "base" })];
-  for (let tick = Math.ceil(view.begin / step / 1000) * step * 1000; tick <= view.end; tick += step * 1000) {
+  for (const tick of step ? evenTicks(view, step * 1000) : monthTicks(view, seconds, most)) {
     const x = view.at(tick);
     found.push(shape("line", { x1: x, x2: x, y1: TOP, y2: view.height, class: "tick" }));
-    found.push(shape("text", { x: Math.min(x, view.width - 34), y: TOP + BARS + 15, "text-anchor": "middle" }, tickLabel(tick, step)));
+    found.push(shape("text", { x: Math.min(x, view.width - 34), y: TOP + BARS + 15, "text-anchor": "middle" }, tickLabel(tick, step || MONTH_S)));
+  }
+  return found;
+}
+
+function evenTicks(view, step) {
+  const found = [];
+  for (let tick = Math.ceil(view.begin / step) * step; tick <= view.end; tick += step) found.push(tick);
+  return found;
+}
+
+// Returns the begins of months, each so many after the one before.
+function monthTicks(view, seconds, most) {
+  const step = MONTHS.find((item) => seconds / item / MONTH_S <= most) || MONTHS.at(-1);
+  const first = new Date(view.begin);
+  let month = Math.ceil((first.getUTCFullYear() * 12 + first.getUTCMonth() + 1) / step) * step;
+  const found = [];
+  for (let tick = view.begin; tick <= view.end; month += step) {
+    tick = new Date(0).setUTCFullYear(Math.floor(month / 12), month % 12, 1);
+    if (tick <= view.end) found.push(tick);
   }
   return found;
 }
@@ -83,7 +103,7 @@ function tickLabel(tick, step) {
 function lanesOf(seen, view) {
   const found = [];
   const rows = new Map(lanes.map((host, number) => [host, number]));
-  const longest = Math.floor((view.left - 8) / 6.4);
+  const longest = Math.floor((view.left - 8) / 7.6);
   lanes.forEach((host, number) => {
     const y = TOP + BARS + AXIS + LANE * number;
     const label = oneLine(host);
