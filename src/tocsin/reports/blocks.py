@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.findings import Finding, FoundRule
+from tocsin.findings.text import safe_json
 from tocsin.reports.event_rows import event_rows, preview, users_of
 from tocsin.reports.facts import milliseconds
 from tocsin.reports.markup import Markup, tag
@@ -74,7 +75,7 @@ class _Block:
 
 def data(kind: str, value: Any) -> Markup:
     """Return a piece of data for the page's program, in which nothing can end its element."""
-    text = msgspec.json.encode(value).replace(b"<", b"\\u003c").replace(b">", b"\\u003e").decode()
+    text = safe_json(msgspec.json.encode(value)).replace(b"<", b"\\u003c").replace(b">", b"\\u003e").decode()
     return Markup(f'<script type="application/json" class="{kind}">{text}</script>')
 
 

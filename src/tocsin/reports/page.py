@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from tocsin.findings import Coverage
 from tocsin.incidents import Incident
+from tocsin.reports.attack import attack
 from tocsin.reports.blocks import blocks, data
 from tocsin.reports.coverage import coverage_section
 from tocsin.reports.facts import Facts, gather
@@ -145,14 +146,10 @@ def _contents() -> Markup:
 
 
 def _foot() -> Markup:
-    notice = (
-        "MITRE ATT&CK: © 2025 The MITRE Corporation. This work is reproduced and distributed with the permission of "
-        "The MITRE Corporation. ATT&CK is a registered trademark of The MITRE Corporation."
-    )
     return tag(
         "footer",
         tag("p", "A report of findings: a rule that did not match says nothing about what it could not see."),
-        tag("p", notice),
+        tag("p", f"MITRE ATT&CK: {attack().notice}"),
     )
 
 
