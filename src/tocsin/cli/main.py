@@ -13,6 +13,7 @@ from tocsin import __version__
 from tocsin.cli.explain import explain
 from tocsin.cli.hunt import hunt
 from tocsin.cli.incidents import incidents
+from tocsin.cli.report import report
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
 from tocsin.cli.site import site
@@ -33,7 +34,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, hunt, incidents, timeline, stats, rules, explain, site):
+for _verb in (scan, hunt, incidents, timeline, stats, report, rules, explain, site):
     app.add_command(_verb)
 
 

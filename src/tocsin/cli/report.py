@@ -1,0 +1,64 @@
+"""`tocsin report`: make one page of findings, for people to read offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from tocsin.cli.loading import read_site
+from tocsin.errors import UsageError
+from tocsin.findings import Coverage
+from tocsin.findings.text import safe_text
+from tocsin.reports import FindingsFile, Report, write_report
+from tocsin.runs.outputs import check_not_read, check_output, writing
+from tocsin.runs.packs import resolve_rules
+from tocsin.runs.ruleset import read_rule_files
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("findings", type=_FILE)
+@click.option("--coverage", type=_FILE, metavar="FILE", help="What the scan looked at, as its --coverage wrote it.")
+@click.option("--site", type=_FILE, metavar="FILE", help="Site file of the scan, for the picture of zones.")
+@click.option("--rules", multiple=True, metavar="PATH", help="Rules of the scan, for their texts (repeatable).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="Write the page to FILE."
+)
+def report(findings: Path, coverage: Path | None, site: Path | None, rules: tuple[str, ...], output: Path) -> int:
+    """Make a page of FINDINGS, which 'tocsin scan -o findings.jsonl' wrote: one HTML file that needs no network.
+
+    The same findings give the same bytes.
+    """
+    check_output(output)
+    for path in (findings, coverage, site):
+        if path is not None:
+            check_not_read((output,), path, str(path))
+    made = Report(_coverage(coverage), read_site(site), texts=_texts(rules))
+    with writing(output) as out:
+        count = write_report(out, FindingsFile(findings), made)
+    click.echo(safe_text(f"wrote {output}: a report of {count:,} finding{'' if count == 1 else 's'}"))
+    return 0
+
+
+def _coverage(path: Path | None) -> Coverage | None:
+    """Return the coverage of a file. Raises: UsageError U004 when it is none."""
+    if path is None:
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Coverage)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+        hint = "give the file that 'tocsin scan --coverage FILE' wrote"
+        raise UsageError("U004", f"{path}: is no coverage: {error}", hint=hint) from error
+
+
+def _texts(rules: tuple[str, ...]) -> dict[str, str]:
+    """Return the text of every rule by the path that findings name: of the given rules, else of the installed packs."""
+    found = read_rule_files(resolve_rules(rules, ()))
+    return {file.label: file.text.decode("utf-8", "replace") for file in found}
+
+
+__all__ = ["report"]

@@ -1,0 +1,177 @@
+"""Incidents: what belongs together, in the order of its score, each with its reasons and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tocsin.incidents import Incident, Member, Process
+from tocsin.reports.attack import tactic_name, technique_name
+from tocsin.reports.markup import Child, Markup, join, tag
+from tocsin.reports.shown import choose, fold, level_mark, note, number, plural, section, short, table, when
+
+_MOST: Final = 100
+_MOST_OPEN: Final = 3
+_MOST_MEMBERS: Final = 200
+_MOST_PROCESSES: Final = 200
+_MOST_NAMES: Final = 12
+
+
+def incidents_section(incidents: Sequence[Incident]) -> Markup:
+    """Return the incidents: the first hundred whole, the others as rows of a table."""
+    if not incidents:
+        return section("incidents", "Incidents", note("No findings were joined into an incident."))
+    cards = [_card(item, at) for at, item in enumerate(incidents[:_MOST])]
+    rest = [
+        (item.score, level_mark(item.level), choose("incident", str(at), item.title), item.findings, when(item.first))
+        for at, item in enumerate(incidents[_MOST:], _MOST)
+    ]
+    more = table("Further incidents", ("Score", "Level", "Incident", "Findings", "First"), rest, numeric="Score|Findings")
+    return section("incidents", "Incidents", tag("ol", cards, class_="cards"), more if rest else None)
+
+
+def _card(incident: Incident, at: int) -> Markup:
+    head = tag(
+        "header",
+        _score(incident),
+        tag("div", tag("h3", incident.title), tag("p", _when(incident), class_="when")),
+        level_mark(incident.level),
+    )
+    folds = (
+        fold(f"Processes ({len(incident.processes):,})", _tree(incident.processes)) if incident.processes else None,
+        fold(f"Findings and why they belong together ({incident.findings:,})", *_members(incident)),
+        fold(f"Rules ({len(incident.rules):,})", _rules(incident)),
+    )
+    return tag(
+        "li",
+        head,
+        tag("p", incident.summary, class_="said"),
+        _chain(incident),
+        tag("dl", _facts(incident), class_="facts"),
+        *folds,
+        tag("p", choose("incident", str(at), f"Show its {plural(incident.findings, 'finding')}"), class_="script"),
+        class_=f"card l-{incident.level}",
+        id=f"incident-{at + 1}",
+    )
+
+
+def _score(incident: Incident) -> Markup:
+    """Return the score as a ring with its number."""
+    radius, middle = 20, 24
+    length = 2 * 3.14159 * radius
+    filled = f"{number(length * max(0, min(100, incident.score)) / 100)} {number(length)}"
+    return tag(
+        "svg",
+        tag("circle", cx=middle, cy=middle, r=radius, class_="ring"),
+        tag(
+            "circle",
+            cx=middle,
+            cy=middle,
+            r=radius,
+            class_=f"arc s-{incident.level}",
+            stroke_dasharray=filled,
+            transform=f"rotate(-90 {middle} {middle})",
+        ),
+        tag("text", str(incident.score), x=middle, y=middle + 5, text_anchor="middle"),
+        viewBox="0 0 48 48",
+        width=48,
+        height=48,
+        class_="score",
+        role="img",
+        aria_label=f"score {incident.score} of 100",
+    )
+
+
+def _when(incident: Incident) -> Child:
+    if not incident.first:
+        return "no finding has a time"
+    return (
+        (when(incident.first), " to ", when(incident.last), " UTC")
+        if incident.last != incident.first
+        else (when(incident.first), " UTC")
+    )
+
+
+def _chain(incident: Incident) -> Markup | None:
+    """Return the tactics in the order in which they were first seen."""
+    steps = [
+        tag("li", tag("b", tactic_name(stage.name)), tag("span", f"{stage.count:,}, first {short(stage.first) or 'unknown'}"))
+        for stage in incident.tactics
+    ]
+    return tag("ol", steps, class_="chain", aria_label="Tactics in the order of their first finding") if steps else None
+
+
+def _facts(incident: Incident) -> Iterator[Markup]:
+    techniques = [f"{stage.name.upper()} {technique_name(stage.name)}".strip() for stage in incident.techniques]
+    for name, values in (
+        ("Hosts", incident.hosts),
+        ("Accounts", incident.users),
+        ("Addresses", incident.addresses),
+        ("Assets", incident.assets),
+        ("Techniques", techniques),
+    ):
+        if values:
+            more = f" and {len(values) - _MOST_NAMES:,} more" if len(values) > _MOST_NAMES else ""
+            shown = values[:_MOST_NAMES]
+            if values is techniques:
+                names: list[Markup] = [tag("span", ", ".join(shown))]
+            else:
+                names = [tag("span", value, class_="name") for value in shown]
+            yield tag("div", tag("dt", name), tag("dd", *names, more))
+
+
+def _tree(processes: Sequence[Process]) -> Markup:
+    """Return process trees as a nested list."""
+    return join(
+        _nested(processes[:_MOST_PROCESSES]),
+        note(f"{len(processes) - _MOST_PROCESSES:,} more processes are not shown.")
+        if len(processes) > _MOST_PROCESSES
+        else None,
+    )
+
+
+def _nested(processes: Sequence[Process]) -> Markup:
+    """Return processes in preorder as a list, each with a depth that indents it; at most twelve steps deep."""
+    items = []
+    for process in processes:
+        image = process.image.replace("/", "\\").rpartition("\\")[2] or process.image or "unknown process"
+        links = [tag("a", f"#{found:,}", href=f"#finding-{found}", class_="to") for found in process.findings]
+        found = tag("span", *links, class_="links") if links else None
+        line = tag("code", process.command_line) if process.command_line else None
+        step = min(process.depth, 12)
+        head = (tag("b", image, class_="found" if links else None), " ", tag("span", process.host, class_="dim"), " ")
+        items.append(
+            tag(
+                "li",
+                tag("span", f"level {process.depth + 1}: ", class_="hidden"),
+                *head,
+                when(process.time),
+                found,
+                line,
+                class_=f"depth-{step}",
+            )
+        )
+    return tag("ul", items, class_="tree")
+
+
+def _members(incident: Incident) -> Iterator[Markup]:
+    shown = incident.members[:_MOST_MEMBERS]
+    heads = ("No.", "Time (UTC)", "Level", "Rule", "Host", "Why it is here")
+    yield table(f"Findings of the incident {incident.title}", heads, (_member(item) for item in shown), numeric="No.")
+    if incident.findings > len(shown):
+        yield note(f"{incident.findings - len(shown):,} more findings are not listed.")
+
+
+def _member(member: Member) -> tuple[Child, ...]:
+    reasons = [tag("li", reason) for reason in member.reasons]
+    link = tag("a", f"#{member.number:,}", href=f"#finding-{member.number}", class_="to")
+    why: Child = tag("ul", reasons, class_="plain") if reasons else "the first"
+    return link, when(member.time), level_mark(member.level), member.title, member.host, why
+
+
+def _rules(incident: Incident) -> Markup:
+    rows = [(level_mark(rule.level), rule.title, rule.count) for rule in incident.rules]
+    return table(f"Rules of the incident {incident.title}", ("Level", "Rule", "Findings"), rows, numeric="Findings")
+
+
+__all__ = ["incidents_section"]

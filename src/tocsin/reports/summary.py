@@ -1,0 +1,105 @@
+"""The summary: what was found, when, where, and what could not be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tocsin.findings import Coverage
+from tocsin.findings.report import may_hold_evidence
+from tocsin.reports.facts import Facts
+from tocsin.reports.markup import Child, Markup, tag
+from tocsin.reports.shown import HIGHEST_FIRST, choose, plural, section, short
+from tocsin.rules.rule import LEVELS
+
+
+def summary_section(facts: Facts, coverage: Coverage | None, incidents: int) -> Markup:
+    """Return the summary."""
+    tiles = [_tile(level, facts.total.levels[LEVELS.index(level)]) for level in HIGHEST_FIRST]
+    limits = list(_limits(coverage))
+    return section(
+        "summary",
+        "Summary",
+        tag("p", _lead(facts, incidents), class_="lead"),
+        tag("ul", tiles, class_="tiles"),
+        tag(
+            "div",
+            tag("div", tag("h3", "What stands out"), tag("ul", _standing_out(facts))),
+            tag("div", tag("h3", "What could not be looked at"), tag("ul", [tag("li", item) for item in limits])),
+            class_="halves",
+        ),
+    )
+
+
+def _lead(facts: Facts, incidents: int) -> str:
+    total = facts.total
+    if not total.count:
+        return "No rule matched."
+    where = f" on {plural(len(facts.hosts), 'host')}" if len(facts.hosts) else ""
+    time = f", from {short(total.first)} to {short(total.last)} UTC" if total.first else ""
+    joined = f", joined into {plural(incidents, 'incident')}" if incidents else ""
+    untimed = f" {plural(facts.untimed, 'finding')} without a time." if facts.untimed else ""
+    rules = plural(len({rule.id or rule.path for rule in facts.rules}), "rule")
+    return f"{plural(total.count, 'finding')} of {rules}{where}{time}{joined}.{untimed}"
+
+
+def _tile(level: str, count: int) -> Markup:
+    label = tag("span", tag("b", count), tag("span", level))
+    return tag("li", choose("level", level, label) if count else label, class_=f"tile l-{level}{'' if count else ' none'}")
+
+
+def _standing_out(facts: Facts) -> Iterator[Markup]:
+    """Yield the most serious rule, the most serious host and the busiest account."""
+    entries = sorted(facts.rules.items(), key=lambda item: (facts.by_rule[item[1]].weight, item[0].title))
+    for rule, number in entries[:3]:
+        entry = facts.by_rule[number]
+        yield tag("li", choose("rule", str(number), rule.title), f" ({rule.level}, {plural(entry.count, 'finding')})")
+    for name, entry in facts.hosts.ordered()[:2]:
+        site = facts.label(name).partition(" (")[2].rstrip(")")
+        told = f": {plural(entry.count, 'finding')}{f', {site}' if site else ''}"
+        yield tag("li", "Host ", choose("host", name, name), told)
+    if not facts.rules:
+        yield tag("li", "Nothing: no rule matched. This says nothing about what could not be looked at.")
+
+
+def _limits(coverage: Coverage | None) -> Iterator[Child]:
+    """Yield, in words, what a scan did not see; never nothing."""
+    if coverage is None:
+        yield "Not known: this report was made without the coverage of the scan (--coverage)."
+        return
+    if coverage.interrupted:
+        yield "The scan was interrupted: these findings are not all."
+    partial = sum(file.status == "partial" for file in coverage.files)
+    lost = sum(file.status == "skipped" and may_hold_evidence(file) for file in coverage.files)
+    other = sum(file.status == "skipped" for file in coverage.files) - lost
+    unseen = sum(file.unseen for file in coverage.files)
+    for count, told in (
+        (partial, f"{plural(partial, 'file')} read only in part."),
+        (lost, f"{plural(lost, 'file')} that may hold evidence could not be read."),
+        (other, f"{plural(other, 'file')} skipped: of no known log, empty, or read under another name."),
+        (unseen, f"{plural(unseen, 'event')} of no known log, which no rule can see."),
+    ):
+        if count:
+            yield told
+    yield from _blind_rules(coverage)
+    whole = "" if not (partial or lost or coverage.interrupted) else " Not all evidence was read."
+    told = f"{plural(coverage.events, 'event')} of {plural(len(coverage.files), 'file')} read.{whole} "
+    yield told, tag("a", "Details", href="#coverage")
+
+
+def _blind_rules(coverage: Coverage) -> Iterator[str]:
+    """Yield which rules and checks saw nothing, or not all."""
+    rules = coverage.rules
+    if rules.not_evaluable:
+        evaluated = plural(len(rules.compiled), "rule")
+        yield f"{len(rules.not_evaluable):,} of {evaluated} look for what this evidence cannot show."
+    if rules.blind:
+        yield f"{plural(len(rules.blind), 'rule')} blind in a part, for want of a field."
+    if rules.unsupported or rules.invalid or rules.failed:
+        told = f"{len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid, {len(rules.failed):,} failed"
+        yield f"Rules that could not be used in full: {told}."
+    missed = sum(check.status != "evaluated" for check in coverage.baseline) if coverage.site else 0
+    if missed:
+        yield f"{plural(missed, 'check')} against the site file could not be made."
+
+
+__all__ = ["summary_section"]
