@@ -12,6 +12,7 @@ from tocsin.cli.loading import read_site
 from tocsin.errors import UsageError
 from tocsin.findings import Coverage
 from tocsin.findings.text import safe_text
+from tocsin.incidents import MOST_FINDINGS, join
 from tocsin.reports import FindingsFile, Report, write_report
 from tocsin.runs.outputs import check_not_read, check_output, writing
 from tocsin.runs.packs import resolve_rules
@@ -37,9 +38,13 @@ def report(findings: Path, coverage: Path | None, site: Path | None, rules: tupl
     for path in (findings, coverage, site):
         if path is not None:
             check_not_read((output,), path, str(path))
-    made = Report(_coverage(coverage), read_site(site), texts=_texts(rules))
+    file = FindingsFile(findings)
+    joined = join(file)
+    if joined.left_out:
+        click.echo(f"{joined.left_out:,} findings beyond the first {MOST_FINDINGS:,} were not joined to incidents", err=True)
+    made = Report(_coverage(coverage), read_site(site), joined.incidents, _texts(rules))
     with writing(output) as out:
-        count = write_report(out, FindingsFile(findings), made)
+        count = write_report(out, file, made)
     click.echo(safe_text(f"wrote {output}: a report of {count:,} finding{'' if count == 1 else 's'}"))
     return 0
 
