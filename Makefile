@@ -20,8 +20,8 @@ WHEELS := --only-binary :all: --no-binary cpe  # cpe, of stix2-validator, is pur
 	$(BIN)/python -m pip install --quiet $(WHEELS) --group test --group lint
 	touch $@
 
-demo: .venv/installed  ## Scan the example evidence
-	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml
+demo: .venv/installed  ## Scan the example evidence; report.html shows what was found
+	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml -o report.html
 
 test: .venv/tested  ## Run every test
 	$(BIN)/python -m pytest

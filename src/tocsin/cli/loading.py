@@ -60,6 +60,12 @@ def load(
     return found
 
 
+def rule_texts(rules: tuple[str, ...], packs: tuple[str, ...]) -> dict[str, str]:
+    """Return the text of every rule by the path that findings name."""
+    files = read_rule_files(resolve_rules(rules, packs))
+    return {file.label: file.text.decode("utf-8", "replace") for file in files}
+
+
 def _no_bar(done: int, total: int) -> None:
     """Show nothing."""
 
@@ -105,4 +111,4 @@ def read_placeholders(config: Path | None) -> dict[str, list[str]]:
     return {str(name): [str(value) for value in values] for name, values in found.items()}
 
 
-__all__ = ["all_placeholders", "load", "read_placeholders", "read_site", "rule_options"]
+__all__ = ["all_placeholders", "load", "read_placeholders", "read_site", "rule_options", "rule_texts"]

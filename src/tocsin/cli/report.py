@@ -8,15 +8,13 @@ from typing import Final
 import click
 import msgspec
 
-from tocsin.cli.loading import read_site
+from tocsin.cli.loading import read_site, rule_texts
 from tocsin.errors import UsageError
 from tocsin.findings import Coverage
 from tocsin.findings.text import safe_text
 from tocsin.incidents import MOST_FINDINGS, join
 from tocsin.reports import FindingsFile, Report, write_report
 from tocsin.runs.outputs import check_not_read, check_output, writing
-from tocsin.runs.packs import resolve_rules
-from tocsin.runs.ruleset import read_rule_files
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -42,7 +40,7 @@ def report(findings: Path, coverage: Path | None, site: Path | None, rules: tupl
     joined = join(file)
     if joined.left_out:
         click.echo(f"{joined.left_out:,} findings beyond the first {MOST_FINDINGS:,} were not joined to incidents", err=True)
-    made = Report(_coverage(coverage), read_site(site), joined.incidents, _texts(rules))
+    made = Report(_coverage(coverage), read_site(site), joined.incidents, rule_texts(rules, ()))
     with writing(output) as out:
         count = write_report(out, file, made)
     click.echo(safe_text(f"wrote {output}: a report of {count:,} finding{'' if count == 1 else 's'}"))
@@ -58,12 +56,6 @@ def _coverage(path: Path | None) -> Coverage | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
         hint = "give the file that 'tocsin scan --coverage FILE' wrote"
         raise UsageError("U004", f"{path}: is no coverage: {error}", hint=hint) from error
-
-
-def _texts(rules: tuple[str, ...]) -> dict[str, str]:
-    """Return the text of every rule by the path that findings name: of the given rules, else of the installed packs."""
-    found = read_rule_files(resolve_rules(rules, ()))
-    return {file.label: file.text.decode("utf-8", "replace") for file in found}
 
 
 __all__ = ["report"]

@@ -13,18 +13,19 @@ from typing import Any, Final
 import click
 import msgspec
 
-from tocsin.cli.loading import load, read_site, rule_options
+from tocsin.cli.loading import load, read_site, rule_options, rule_texts
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
 from tocsin.findings import Report
 from tocsin.findings.text import safe_json, safe_lines
 from tocsin.rules.rule import LEVELS
+from tocsin.runs.html_sink import HtmlSink
 from tocsin.runs.outputs import check_apart, check_not_read, check_output, writing
 from tocsin.runs.packs import waits_for_site
 from tocsin.runs.readers import CHOICES, ENVIRONMENT, waits
 from tocsin.runs.ruleset import rule_text
 from tocsin.runs.scan import Scan, ScanOptions
-from tocsin.sinks import SINKS, make_sink
+from tocsin.sinks import SINKS, Sink, make_sink
 
 EXIT_FAILURE: Final = 1
 EXIT_NOTHING_READ: Final = 3
@@ -36,6 +37,7 @@ _FORMATS: Final = {
     ".jsonl": "jsonl",
     ".json": "json",
     ".csv": "csv",
+    ".html": "html",
     ".ocsf.ndjson": "ocsf",
     ".ecs.ndjson": "ecs",
     ".ndjson": "jsonl",
@@ -57,7 +59,7 @@ _LEVEL = click.Choice(LEVELS)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(SINKS)),
+    type=click.Choice([*SINKS, HtmlSink.name]),
     help="Form of the findings [default: by FILE's name, else jsonl].",
 )
 @click.option("--level", type=_LEVEL, default=LEVELS[0], show_default=True, help="Evaluate rules of this level and above.")
@@ -115,7 +117,11 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         click.echo("note: compiling the fast readers (once, half a minute)", err=True)
     try:
         with interruptible(running), progress(options["quiet"]) as tick:
-            sink = make_sink(options["form"] or outputs.form, assets=chosen.site is not None, rule_text=rule_text)
+            form = options["form"] or outputs.form
+            if form == HtmlSink.name:
+                sink: Sink = HtmlSink(chosen.site, rule_texts(rules, packs))
+            else:
+                sink = make_sink(form, assets=chosen.site is not None, rule_text=rule_text)
             running.run(sink, sys.stdout.buffer if outputs.stdout == "findings" else None, tick)
     finally:
         if running.compiling and not options["quiet"]:
