@@ -19,8 +19,9 @@ SECONDS ?= 60
 	$(BIN)/python -m pip install --quiet --only-binary :all: --group test --group lint
 	touch $@
 
-demo: .venv/installed  ## Scan the example evidence
-	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml
+demo: .venv/installed  ## Scan the example evidence and make a report of it
+	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml -o findings.jsonl --coverage coverage.json
+	$(BIN)/tocsin report findings.jsonl --coverage coverage.json --site examples/water-utility/site.yml
 
 test: .venv/tested  ## Run every test
 	$(BIN)/python -m pytest
