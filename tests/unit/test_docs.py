@@ -57,11 +57,11 @@ def blocks() -> list[object]:
     ]
 
 
-def recipe(target: str) -> str:
-    """Return the command that `make` runs for a target, as it would be typed."""
-    found = re.search(rf"^{target}:.*\n\t(?:\$\(BIN\)/)?(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+def recipe(target: str) -> list[str]:
+    """Return the commands that `make` runs for a target, as they would be typed."""
+    found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert found, f"the Makefile has no target {target}"
-    return found[1]
+    return [line.strip().removeprefix("$(BIN)/") for line in found[1].splitlines()]
 
 
 def tocsin(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -89,13 +89,16 @@ def test_commands_print_what_the_page_shows(block: str, workplace: Path) -> None
     """Each command leaves with the stated code, and the lines shown occur in its output in their order."""
     ran = 0
     for command in commands(block):
-        line = recipe(command.line.split()[1]) if command.line.startswith("make ") else command.line
-        if not line.startswith("tocsin "):
+        lines = recipe(command.line.split()[1]) if command.line.startswith("make ") else [command.line]
+        if not lines[0].startswith("tocsin "):
             continue
         ran += 1
-        done = tocsin(line, workplace)
-        printed = iter((done.stdout + done.stderr).splitlines())
-        assert done.returncode == command.exit_code, f"{command.line}: exit {done.returncode}\n{done.stderr}"
+        told = ""
+        for line in lines:
+            done = tocsin(line, workplace)
+            told += done.stdout + done.stderr
+            assert done.returncode == command.exit_code, f"{command.line}: exit {done.returncode}\n{done.stderr}"
+        printed = iter(told.splitlines())
         for shown in command.shown:
             assert shown.rstrip() in (text.rstrip() for text in printed), f"{command.line} does not print: {shown}"
     assert ran, "the block has no command of Tocsin"

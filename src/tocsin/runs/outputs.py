@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from tocsin.errors import OutputError, UsageError
+from tocsin.errors import OutputError, TocsinError, UsageError
 
 _INCOMPLETE: Final = "the scan was interrupted: these findings are not all\n"
 _HINT: Final = "check folder, rights and free space"
@@ -79,7 +79,7 @@ def writing(path: Path | None, out: BinaryIO | None = None) -> Iterator[BinaryIO
                 yield file
             return
         yield from _replacing(path.resolve())
-    except OutputError:
+    except TocsinError:
         raise
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -112,7 +112,7 @@ def _streaming(out: BinaryIO) -> Iterator[BinaryIO]:
     try:
         yield out
         out.flush()
-    except (OutputError, BrokenPipeError):
+    except (TocsinError, BrokenPipeError):
         raise
     except OSError as error:
         raise OutputError("O001", f"standard output cannot be written: {error.strerror or error}", hint=_HINT) from error

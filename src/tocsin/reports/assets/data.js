@@ -14,8 +14,8 @@ const unpacked = new Map();
 
 function readFindings() {
   const found = [];
-  const known = new Map(); // one text for the same host in many blocks
-  const shared = (text) => known.get(text) || (known.set(text, text), text);
+  const known = new Map(); // one text, on one line and visible, for the same host in many blocks
+  const shared = (text) => known.get(text) ?? known.set(text, oneLine(text)).get(text);
   for (const block of readData("index")) {
     starts.push(block.first);
     const texts = block.texts.map(shared);
@@ -32,7 +32,7 @@ function readFindings() {
         format: texts[format],
         record,
         incident,
-        preview,
+        preview: oneLine(preview),
         users: users.map((user) => texts[user]),
       });
     }

@@ -39,7 +39,7 @@ function ruleOf(finding) {
   return element(
     "div",
     {},
-    element("h4", {}, "Rule: ", visible(rule.title), " ", levelMark(rule.level)),
+    element("h3", {}, "Rule: ", visible(rule.title), " ", levelMark(rule.level)),
     listOf([
       ["Id", rule.id],
       ["Status", rule.status],
@@ -47,7 +47,7 @@ function ruleOf(finding) {
       ["File", rule.path],
       ["Techniques", techniques.join(", ")],
     ]),
-    references.length ? element("div", {}, element("h5", {}, "References"), element("ul", { class: "plain" }, ...references)) : null,
+    references.length ? element("div", {}, element("h4", {}, "References"), element("ul", { class: "plain" }, ...references)) : null,
     rule.text ? element("details", {}, element("summary", {}, "Text of the rule"), element("pre", { tabindex: "0" }, visible(rule.text))) : null,
   );
 }
@@ -71,7 +71,7 @@ function recordOf(finding, event) {
     return element("tr", { class: needles.length ? "matched" : null }, label, valueCell(value, needles));
   });
   const more = event.left_out ? element("p", { class: "note" }, counted(event.left_out, "further value") + " of the event are not shown here.") : null;
-  const caption = element("caption", {}, "Event: " + oneLine(finding.log));
+  const caption = element("caption", {}, "Event: " + finding.log);
   const head = element("tr", {}, ...["Name", "Value"].map((name) => element("th", { scope: "col" }, name)));
   const table = element("table", { class: "record" }, caption, element("thead", {}, head), element("tbody", {}, ...rows));
   return element("div", {}, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Event" }, table), more);

@@ -82,7 +82,7 @@ function showState() {
     field.setAttribute("aria-invalid", "false");
   }
   const chosen = [];
-  if (state.user) chosen.push(["user", "account " + oneLine(state.user)]);
+  if (state.user) chosen.push(["user", "account " + state.user]);
   if (state.technique) chosen.push(["technique", "technique " + state.technique.toUpperCase()]);
   if (state.incident !== "") chosen.push(["incident", "incident " + oneLine(incidents[Number(state.incident)][1])]);
   byId("chosen").replaceChildren(...chosen.map(([key, label]) => chip(key, label)));
@@ -101,7 +101,7 @@ function fillOptions() {
   const hosts = new Map();
   for (const finding of findings) if (finding.host) hosts.set(finding.host, (hosts.get(finding.host) || 0) + 1);
   const names = [...hosts.keys()].sort().slice(0, MOST_OPTIONS);
-  byId("host").append(...names.map((name) => element("option", { value: name }, oneLine(name) + " (" + hosts.get(name).toLocaleString("en") + ")")));
+  byId("host").append(...names.map((name) => element("option", { value: name }, name + " (" + hosts.get(name).toLocaleString("en") + ")")));
   const titles = rules.map((rule, number) => [oneLine(rule.title), number]).sort((one, other) => (one[0] < other[0] ? -1 : 1));
   byId("rule").append(...titles.map(([title, number]) => element("option", { value: number }, title)));
 }

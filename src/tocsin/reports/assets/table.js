@@ -30,7 +30,7 @@ function rowOf(finding) {
   const isOpen = opened.has(finding.number);
   const button = element("button", { type: "button", class: "open", "aria-expanded": String(isOpen) }, visible(finding.rule.title));
   button.addEventListener("click", () => toggle(finding, row, button));
-  const what = element("td", { class: "what" }, button, element("span", { class: "preview" }, oneLine(finding.preview)));
+  const what = element("td", { class: "what" }, button, element("span", { class: "preview" }, finding.preview));
   const row = element(
     "tr",
     { id: "finding-" + finding.number, class: isOpen ? "is-open" : null },
@@ -38,8 +38,8 @@ function rowOf(finding) {
     element("td", { class: "time" }, finding.time === null ? "not told" : utc(finding.time, 23)),
     element("td", {}, levelMark(finding.rule.level)),
     what,
-    element("td", { class: "host" }, oneLine(finding.host)),
-    element("td", { class: "log" }, oneLine(finding.log)),
+    element("td", { class: "host" }, finding.host),
+    element("td", { class: "log" }, finding.log),
   );
   return row;
 }

@@ -7,18 +7,20 @@ const UNSAFE = new RegExp(
   "gu",
 );
 
-// Returns a text in which nothing is hidden or turned round: such characters are written as \u202e.
+// Returns a text of one or more lines in which nothing is hidden or turned round: such characters are written as \u202e.
 function visible(text) {
-  return text.replace(UNSAFE, (found) => {
-    if (found === "\r") return "";
-    const code = found.codePointAt(0);
-    return code > 0xffff ? "\\U" + code.toString(16).padStart(8, "0") : "\\u" + code.toString(16).padStart(4, "0");
-  });
+  return text.replace(/\r\n/g, "\n").replace(UNSAFE, written);
 }
 
-// Returns a text on one line, visible.
+// Returns a text on one line, visible, as Python writes it into the page.
 function oneLine(text) {
-  return visible(text).replace(/[\n\t]/g, (found) => (found === "\n" ? "\\n" : " "));
+  return text.replace(UNSAFE, written).replace(/[\n\t]/g, written);
+}
+
+function written(found) {
+  const code = found.codePointAt(0);
+  const [mark, digits] = code > 0xffff ? ["\\U", 8] : code > 0xff ? ["\\u", 4] : ["\\x", 2];
+  return mark + code.toString(16).padStart(digits, "0");
 }
 
 // Returns an element with attributes and children; a child that is a text stays a text.

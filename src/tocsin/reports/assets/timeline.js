@@ -106,8 +106,7 @@ function lanesOf(seen, view) {
   const longest = Math.floor((view.left - 8) / 7.6);
   lanes.forEach((host, number) => {
     const y = TOP + BARS + AXIS + LANE * number;
-    const label = oneLine(host);
-    found.push(shape("text", { x: view.left - 8, y: y + 12, "text-anchor": "end" }, label.length > longest ? label.slice(0, longest - 1) + "…" : label));
+    found.push(shape("text", { x: view.left - 8, y: y + 12, "text-anchor": "end" }, host.length > longest ? host.slice(0, longest - 1) + "…" : host));
     found.push(shape("line", { x1: view.left, x2: view.width - RIGHT, y1: y + 8, y2: y + 8, class: "lane" }));
   });
   const marks = new Map(); // the highest level at each place
