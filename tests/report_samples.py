@@ -98,6 +98,7 @@ def _incident(host: str, findings: Sequence[Finding]) -> Incident:
         addresses=("10.20.4.17",),
         assets=(f"{host} (workstation, zone office)",),
         processes=processes,
+        processes_left_out=0,
         members=members,
     )
 

@@ -38,7 +38,7 @@ def _card(incident: Incident, at: int) -> Markup:
         level_mark(incident.level),
     )
     folds = (
-        fold(f"Processes ({len(incident.processes):,})", _tree(incident.processes)) if incident.processes else None,
+        fold(f"Processes ({_processes(incident):,})", _tree(incident)) if incident.processes else None,
         fold(f"Findings and why they belong together ({incident.findings:,})", *_members(incident)),
         fold(f"Rules ({len(incident.rules):,})", _rules(incident)),
     )
@@ -120,12 +120,16 @@ def _facts(incident: Incident) -> Iterator[Markup]:
             yield tag("div", tag("dt", name), tag("dd", *names, more))
 
 
-def _tree(processes: Sequence[Process]) -> Markup:
+def _processes(incident: Incident) -> int:
+    return len(incident.processes) + incident.processes_left_out
+
+
+def _tree(incident: Incident) -> Markup:
     """Return process trees as a nested list."""
     return join(
-        _nested(processes[:_MOST_PROCESSES]),
-        note(f"{len(processes) - _MOST_PROCESSES:,} more processes are not shown.")
-        if len(processes) > _MOST_PROCESSES
+        _nested(incident.processes[:_MOST_PROCESSES]),
+        note(f"{_processes(incident) - _MOST_PROCESSES:,} more processes are not shown.")
+        if _processes(incident) > _MOST_PROCESSES
         else None,
     )
 
