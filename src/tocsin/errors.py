@@ -85,6 +85,7 @@ CODES: Final[dict[str, str]] = {
     "E004": "a correlation ran into a limit",
     "O001": "the output cannot be written",
     "O002": "the rule cache cannot be used",
+    "O003": "a tool that the output needs is missing or failed",
 }
 """Every code that can be printed, with its meaning. `docs/errors.md` explains each."""
 

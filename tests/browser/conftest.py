@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from tocsin.reports.paper import BROWSERS
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Return a browser without a window."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (the group 'test' has it)")
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("no Chromium on PATH (apt-get install chromium)")
     with api.sync_playwright() as playwright:

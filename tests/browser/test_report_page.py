@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from visits import visiting
 
 from report_samples import EXAMPLE, ROOT, finding, incidents_of, page, written
+from tocsin.cli.report import report
 from tocsin.findings import Coverage, Finding
+from tocsin.findings.text import safe_text
 from tocsin.reports import FindingsFile, Report
 from tocsin.runs.packs import resolve_rules
 from tocsin.runs.ruleset import load_rules, read_rule_files
@@ -303,6 +306,36 @@ def test_hostile_findings_stay_texts(browser: Any, tmp_path: Path) -> None:
         visit.page.evaluate("document.querySelectorAll('.choose').forEach((node) => node.click())")
         visit.page.wait_for_timeout(200)
         assert visit.faults() == []
+
+
+def test_names_are_the_same_on_both_sides(browser: Any, tmp_path: Path) -> None:
+    """The page's program writes names as Python does, whatever they hold: choosing a host shows its findings."""
+    characters = [
+        *map(chr, (*range(1, 32), 127, 0x85, 0x9F, 0x061C, 0x200B, 0x202E, 0x2066, 0xFEFF, 0xE0041)),
+        "ß",
+        "😀",
+        "\u200d",
+    ]
+    hosts = [f"a{character}b" for character in characters]
+    path = tmp_path / "report.html"
+    path.write_text(page(written(tmp_path / "f.jsonl", [finding({}, host=host) for host in hosts])), "utf-8")
+    with visiting(browser, path) as visit:
+        values = visit.page.evaluate("[...document.querySelectorAll('#host option')].slice(1).map((node) => node.value)")
+        assert sorted(values) == sorted(safe_text(host) for host in hosts)
+        for button in visit.page.locator("#hosts [data-kind=host]").all()[:10]:
+            button.click()
+            assert shown(visit) == 1
+        assert visit.faults() == []
+
+
+def test_the_page_as_pdf(browser: Any, scanned: tuple[Path, Report], tmp_path: Path) -> None:
+    """A page becomes a PDF of several sheets; the browser leaves nothing behind beside it."""
+    found = CliRunner().invoke(report, [str(scanned[0]), "-o", str(tmp_path / "report.pdf")], standalone_mode=False)
+    assert found.exception is None
+    text = (tmp_path / "report.pdf").read_bytes()
+    assert text.startswith(b"%PDF")
+    assert text.count(b"/Type /Page\n") + text.count(b"/Type /Page ") + text.count(b"/Type /Page/") > 3
+    assert [item.name for item in tmp_path.iterdir()] == ["report.pdf"]
 
 
 def test_the_policy_stops_what_would_be_injected(browser: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_the_page_never_overwrites_what_is_read(findings: Path) -> None:
     assert done.returncode == 2
     assert "[U002]" in done.stderr
     assert findings.read_bytes() == before
+
+
+def test_a_pdf_needs_a_browser(findings: Path) -> None:
+    """Without a browser on PATH the message says which are known, and nothing is written."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "report", str(findings), "-o", "report.pdf"],
+        cwd=findings.parent,
+        env={"PATH": str(findings.parent), "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "HOME": str(findings.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, "[O003]" in done.stderr, "chromium" in done.stderr) == (1, True, True), done.stderr
+    assert not findings.with_name("report.pdf").exists()
 
 
 def test_what_cannot_be_used(findings: Path) -> None:

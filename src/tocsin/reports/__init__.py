@@ -2,5 +2,6 @@
 
 from tocsin.reports.findings_file import FindingsFile
 from tocsin.reports.page import Report, write_report
+from tocsin.reports.paper import find_browser, print_pdf
 
-__all__ = ["FindingsFile", "Report", "write_report"]
+__all__ = ["FindingsFile", "Report", "find_browser", "print_pdf", "write_report"]

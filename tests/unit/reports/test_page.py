@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import tracemalloc
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tocsin.reports
 from report_samples import EXAMPLE, finding, incidents_of, page, written
 from tocsin.findings import Coverage, FileOutcome, Finding, RuleCoverage, RuleNote
 from tocsin.incidents import Incident
-from tocsin.reports import Report
+from tocsin.reports import FindingsFile, Report, write_report
 from tocsin.reports.attack import attack, technique_name
+from tocsin.rules.rule import LEVELS
 from tocsin.sites.parse import load_site
 from tocsin.sites.site import Asset, Site, Zone
 
@@ -173,6 +176,26 @@ def test_same_bytes(tmp_path: Path) -> None:
     path = written(tmp_path / "f.jsonl", [finding({"a": at}, host=f"PC-{at % 7}") for at in range(300)])
     site = load_site(EXAMPLE / "site.yml")
     assert page(path, Report(site=site)) == page(path, Report(site=site))
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """Megabytes of findings need a fraction of that to become a page."""
+    path = written(tmp_path / "f.jsonl", (finding({"n": at, "text": f"{at} " * 2000}) for at in range(2500)))
+    assert path.stat().st_size > 24_000_000
+    tracemalloc.start()
+    with (tmp_path / "report.html").open("wb") as out:
+        write_report(out, FindingsFile(path), Report())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10_000_000
+
+
+def test_the_program_knows_the_same_levels() -> None:
+    """The page's program orders levels as rules do."""
+    text = (Path(tocsin.reports.__file__).parent / "assets" / "text.js").read_text("utf-8")
+    found = re.search(r"^const LEVELS = (\[.*\]);$", text, re.MULTILINE)
+    assert found
+    assert tuple(json.loads(found[1])) == LEVELS
 
 
 def test_nothing_found_is_no_all_clear(tmp_path: Path) -> None:
