@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,12 +10,12 @@ import yaml
 import tocsin
 from scan_samples import scan
 from tocsin.rules.logsource import why_no_source
+from tocsin.runs.rule_tests import sequence_lines
 from tocsin.runs.ruleset import RuleSet, load_rules, read_rule_files
 
 PACK = Path(tocsin.__file__).parent / "packs" / "correlations"
 RULE_PATHS = sorted((PACK / "rules").rglob("*.yml"))
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "water-utility"
-START = datetime(2026, 10, 6, 8, tzinfo=UTC)
 
 
 def _name(path: Path) -> str:
@@ -50,7 +47,7 @@ def test_correlation(path: Path, tmp_path: Path) -> None:
     assert cases["negative"]
     for wanted in ("positive", "negative"):
         for number, sequence in enumerate(cases[wanted]):
-            lines = [line for entry in sequence for line in _lines(entry)]
+            lines = [line for entry in sequence for line in sequence_lines(entry)]
             for way, ordered in (("forwards", lines), ("backwards", lines[::-1])):
                 folder = tmp_path / f"{wanted}-{number}-{way}"
                 folder.mkdir()
@@ -59,20 +56,6 @@ def test_correlation(path: Path, tmp_path: Path) -> None:
                 assert not report.coverage.rules.left_out, report.coverage.rules.left_out
                 titles = {item["rule"]["id"] for item in findings}
                 assert titles == ({cases["rule"]} if wanted == "positive" else set()), (wanted, number, way)
-
-
-def _lines(entry: dict[str, Any]) -> list[str]:
-    """Return the lines of an entry: an event or a text as often as it says, `{n}` and `{time}` put in."""
-    found = []
-    for number in range(1, entry.get("times", 1) + 1):
-        seconds = entry["at"] + (number - 1) * entry.get("every", 0)
-        time = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}"
-        if "text" in entry:
-            found.append(entry["text"].replace("{n}", str(number)).replace("{time}", time))
-            continue
-        event = {"ts" if "_path" in entry["event"] else "@timestamp": time, **entry["event"]}
-        found.append(json.dumps(event).replace("{n}", str(number)))
-    return found
 
 
 def _write(folder: Path, lines: list[str]) -> None:

@@ -70,6 +70,39 @@ def test_outcomes(text: str | None, outcome: str, problem: str, folder: Path) ->
     assert bool(result.problems) is (outcome != "passed")
 
 
+CORRELATION = f"""\
+title: Many
+id: 55555555-5555-4555-8555-555555555555
+level: high
+correlation: {{type: event_count, rules: [{ID}], group-by: [Computer], timespan: 1m, condition: {{gte: 3}}}}
+---
+{RULE}"""
+SEQUENCE = """\
+rule: 55555555-5555-4555-8555-555555555555
+positive: [[{{at: 0, times: {}, every: 5, event: {}}}]]
+negative: [[{{at: 0, times: 2, event: {}}}]]
+"""
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(3, "passed"), (2, "failed")])
+def test_correlation(times: int, outcome: str, folder: Path) -> None:
+    """A correlation is tested by sequences of events; the rule that only serves it needs no test."""
+    (folder / "rules" / "deep" / "a.yml").write_text(CORRELATION)
+    event = EVENT.format("whoami").replace("EventID: 1,", "EventID: 1, Computer: A,")
+    result = run(folder, SEQUENCE.format(times, event, event))
+    assert (result.title, result.outcome, result.events) == ("Many", outcome, times + 2)
+
+
+def test_correlation_without_entries(folder: Path) -> None:
+    """Events in place of sequences, and entries without a time, fail."""
+    (folder / "rules" / "deep" / "a.yml").write_text(CORRELATION)
+    event = EVENT.format("whoami")
+    result = run(folder, f"rule: 55555555-5555-4555-8555-555555555555\npositive: [{event}]\nnegative: [[{{event: {event}}}]]\n")
+    assert result.outcome == "failed"
+    assert "is no list of entries" in result.problems[0]
+    assert "without at" in result.problems[1]
+
+
 def test_unusable_rule(folder: Path) -> None:
     """A rule that cannot be used is no success."""
     (folder / "rules" / "deep" / "a.yml").write_text(RULE.replace("condition: s", "condition: x"))

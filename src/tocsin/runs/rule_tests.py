@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 from msgspec import Struct
 
+from tocsin.correlations.plan import CorrelationPlan
 from tocsin.engine.executor import FastEngine
 from tocsin.errors import RuleError, TocsinError, UsageError
 from tocsin.events import Event, batch_of
@@ -21,7 +24,9 @@ from tocsin.findings.text import safe_text
 from tocsin.plans.expr import Plan
 from tocsin.rules.documents import load_documents
 from tocsin.runs.packs import waits_for_site
-from tocsin.runs.ruleset import RuleFile, load_rules, read_rule_files
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.runs.scan import Scan, ScanOptions
+from tocsin.sinks import JsonLinesSink
 from tocsin.sources import recognise
 from tocsin.sources.interface import Loss, Records, Stream
 
@@ -30,6 +35,8 @@ _RULES: Final = "rules"
 _TESTS: Final = "tests"
 _KEYS: Final = frozenset({"rule", "positive", "negative"})
 _TAGS: Final[dict[str, str]] = {"failed": "failure", "unusable": "error", "untested": "skipped", "waiting": "skipped"}
+_START: Final = datetime(2026, 10, 6, 8, tzinfo=UTC)
+"""The time of `at: 0` in a sequence of events."""
 _KINDS: Final = (("positive", True), ("negative", False))
 
 
@@ -86,7 +93,13 @@ def _of_file(file: RuleFile, path: Path, placeholders: Mapping[str, Sequence[str
         yield from (_result(plan, file.label, "failed", 0, (str(error),)) for plan in found.plans)
         return
     wanted = {str(case["rule"]) for case in cases}
-    for plan in found.plans:
+    for correlation in found.correlations:
+        if correlation.reported:
+            yield _of_correlation(correlation, found, file.label, path, cases)
+    serving = {item.rule for correlation in found.correlations for item in correlation.inputs}
+    for number, plan in enumerate(found.plans):
+        if number in serving and plan.meta.id not in wanted:
+            continue  # it is tested by what its correlation finds
         of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
         if of_rule:
             events, problems = _try(plan, of_rule)
@@ -96,6 +109,58 @@ def _of_file(file: RuleFile, path: Path, placeholders: Mapping[str, Sequence[str
             yield _result(plan, file.label, "failed", 0, (problem,))
         else:
             yield _result(plan, file.label, "untested", 0, (f"there is no {path}",))
+
+
+def _of_correlation(
+    plan: CorrelationPlan, rules: RuleSet, label: str, path: Path, cases: Sequence[Mapping[str, Any]]
+) -> RuleTest:
+    """Scan each sequence of events, and compare what the correlation finds with what it must."""
+    of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
+    if not of_rule:
+        return RuleTest(plan.meta.title, label, plan.meta.id, "untested", 0, (f"{path} has no test of it",))
+    problems: list[str] = []
+    events = 0
+    for kind, wanted in _KINDS:
+        for number, sequence in enumerate((item for case in of_rule for item in case[kind]), 1):
+            if not isinstance(sequence, list):
+                problems.append(f"{kind} {number} is no list of entries with at, and event or text")
+                continue
+            try:
+                lines = [line for entry in sequence for line in sequence_lines(entry)]
+            except (KeyError, TypeError, ValueError) as error:
+                problems.append(f"{kind} sequence {number} has an entry without at, event or text: {error!r}")
+                continue
+            events += len(lines)
+            if (plan.meta.id in _found(rules, lines)) is not wanted:
+                problems.append(f"{kind} sequence {number} {'does not match' if wanted else 'matches, and must not'}")
+    return RuleTest(plan.meta.title, label, plan.meta.id, "failed" if problems else "passed", events, tuple(problems))
+
+
+def sequence_lines(entry: Mapping[str, Any]) -> list[str]:
+    """Return the lines of logs of an entry: its event or text, `times` times, from `at` on, `every` so many seconds.
+
+    `{n}` and `{time}` in them become the number and the time. Raises: KeyError, TypeError or ValueError for another form.
+    """
+    found = []
+    for number in range(1, int(entry.get("times", 1)) + 1):
+        seconds = float(entry["at"]) + (number - 1) * float(entry.get("every", 0))
+        time = f"{_START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}"
+        if "text" in entry:
+            found.append(str(entry["text"]).replace("{n}", str(number)).replace("{time}", time))
+            continue
+        event = {"ts" if "_path" in entry["event"] else "@timestamp": time, **entry["event"]}
+        found.append(json.dumps(event, default=str).replace("{n}", str(number)))
+    return found
+
+
+def _found(rules: RuleSet, lines: Sequence[str]) -> set[str]:
+    """Return the ids of the rules that a scan of lines finds."""
+    out = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="tocsin-test-") as folder:
+        path = Path(folder, "events.log")
+        path.write_text("".join(f"{line}\n" for line in lines), "utf-8", "surrogatepass")
+        Scan(ScanOptions((str(path),), jobs=1), rules).run(JsonLinesSink(), out)
+    return {json.loads(line)["rule"]["id"] for line in out.getvalue().splitlines()}
 
 
 def _result(plan: Plan, label: str, outcome: Outcome, events: int, problems: tuple[str, ...]) -> RuleTest:
@@ -112,8 +177,13 @@ def _cases(path: Path) -> list[dict[str, Any]]:
             raise RuleError("R002", f"{path}: a test has the keys rule, positive and negative")
         for kind, _ in _KINDS:
             entries = case.get(kind)
-            if not entries or not isinstance(entries, list) or not all(isinstance(entry, dict | str) for entry in entries):
-                raise RuleError("R003", f"{path}: {kind} needs a list of events, each a map of fields or lines of a log")
+            if (
+                not entries
+                or not isinstance(entries, list)
+                or not all(isinstance(entry, dict | str | list) for entry in entries)
+            ):
+                hint = "each a map of fields, lines of a log, or for a correlation a list of such in time"
+                raise RuleError("R003", f"{path}: {kind} needs a list of events", hint=hint)
     return cases
 
 
@@ -136,8 +206,10 @@ def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str
     return events, tuple(problems)
 
 
-def _matches(plan: Plan, entry: Mapping[str, Any] | str) -> bool:
+def _matches(plan: Plan, entry: Mapping[str, Any] | Sequence[Any] | str) -> bool:
     """Tell whether a rule matches an event as a scan reads it. Raises: RuleError R014 when it cannot be read whole."""
+    if isinstance(entry, list):
+        raise RuleError("R014", "a list of events is for correlations")
     text = entry if isinstance(entry, str) else json.dumps(entry, default=str)
     stream = Stream(io.BytesIO(text.encode("utf-8", "surrogatepass") + b"\n"), "test")
     source = recognise(stream.head)
@@ -192,4 +264,4 @@ def _xml(text: str) -> str:
     )
 
 
-__all__ = ["Outcome", "RuleTest", "junit", "run_tests"]
+__all__ = ["Outcome", "RuleTest", "junit", "run_tests", "sequence_lines"]
