@@ -90,7 +90,7 @@ def test_filters(browser: Any, example: Path) -> None:
         visit.page.click("#clear")
         visit.page.select_option("#rule", label="Modbus write from a station that is no master")
         assert shown(visit) == 4
-        visit.page.click("[data-kind=technique][data-value='t1059.001']")
+        visit.page.click("#attack [data-kind=technique][data-value='t1059.001']")
         assert shown(visit) == 3
         visit.page.click("#chosen button")
         assert shown(visit) == 62
@@ -163,6 +163,19 @@ def test_links_of_incidents_lead_to_findings(browser: Any, example: Path) -> Non
         visit.page.locator("#finding-62 + .opened .record").wait_for()
         assert shown(visit) == 62
         assert visit.page.locator("#finding-62 button").evaluate("node => node === document.activeElement")
+
+
+def test_links_of_the_summary_open_incidents(browser: Any, example: Path) -> None:
+    """The first incidents are open, a link opens one that is closed, each time it is followed."""
+    with visiting(browser, example) as visit:
+        incident = visit.page.locator("#incident-3")
+        assert incident.evaluate("node => node.open")
+        assert not visit.page.locator("#incident-4").evaluate("node => node.open")
+        for _ in range(2):
+            incident.evaluate("node => { node.open = false; }")
+            visit.page.click("#summary a[href='#incident-3']")
+            visit.page.wait_for_timeout(100)
+            assert incident.evaluate("node => node.open")
 
 
 def test_pages_of_the_table(browser: Any, example: Path) -> None:
