@@ -155,6 +155,28 @@ def test_a_finding_opens_by_keyboard(browser: Any, example: Path) -> None:
         assert visit.page.locator(".details").count() == 0
 
 
+def test_events_of_a_correlation_are_a_table(browser: Any, tmp_path: Path) -> None:
+    """The events that a correlation joined stand in one table, a line each; the rest is as in any event."""
+    parts = [
+        {"rule": f"Rule {at}", "time": "2026-10-06T06:13:02Z", "host": "PC-1", "path": "a", "record": at} for at in range(3)
+    ]
+    event = {"type": "temporal", "group": {"Computer": "PC-1"}, "count": 3, "events": parts}
+    path = tmp_path / "report.html"
+    made = finding(event, telemetry="correlation", matched={"temporal": {"Computer": ["PC-1"], "": ["3"]}})
+    path.write_text(page(written(tmp_path / "f.jsonl", [made])), "utf-8")
+    with visiting(browser, path) as visit:
+        visit.page.click("#finding-1 button")
+        visit.page.locator(".joined").wait_for()
+        assert visit.page.locator(".joined thead th").all_text_contents() == ["Rule", "Time", "Host", "Path", "Record"]
+        assert visit.page.locator(".joined tbody tr").count() == 3
+        assert visit.page.locator(".record tbody th").all_text_contents() == [
+            "type",
+            "group.Computer (matched)",
+            "count (matched)",
+        ]
+        assert visit.faults() == []
+
+
 def test_links_of_incidents_lead_to_findings(browser: Any, example: Path) -> None:
     """A link in an incident opens the finding, also when a filter hides it."""
     with visiting(browser, example) as visit:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from msgspec import structs
+
 from tocsin.findings import Coverage
 from tocsin.findings.report import may_hold_evidence
 from tocsin.incidents import Incident
@@ -104,6 +106,9 @@ def _blind_rules(coverage: Coverage) -> Iterator[str]:
     if rules.unsupported or rules.invalid or rules.failed:
         told = f"{len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid, {len(rules.failed):,} failed"
         yield f"Rules that could not be used in full: {told}."
+    left_out = len(structs.asdict(rules).get("left_out", ()))
+    if left_out:
+        yield f"{plural(left_out, 'correlation')} without all of its events: see the details."
     missed = sum(check.status != "evaluated" for check in coverage.baseline) if coverage.site else 0
     if missed:
         yield f"{plural(missed, 'check')} against the site file could not be made."
