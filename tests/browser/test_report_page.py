@@ -90,7 +90,7 @@ def test_filters(browser: Any, example: Path) -> None:
         visit.page.click("#clear")
         visit.page.select_option("#rule", label="Modbus write from a station that is no master")
         assert shown(visit) == 4
-        visit.page.click("[data-kind=technique][data-value='t1059.001']")
+        visit.page.click("#attack [data-kind=technique][data-value='t1059.001']")
         assert shown(visit) == 3
         visit.page.click("#chosen button")
         assert shown(visit) == 62
@@ -155,6 +155,28 @@ def test_a_finding_opens_by_keyboard(browser: Any, example: Path) -> None:
         assert visit.page.locator(".details").count() == 0
 
 
+def test_events_of_a_correlation_are_a_table(browser: Any, tmp_path: Path) -> None:
+    """The events that a correlation joined stand in one table, a line each; the rest is as in any event."""
+    parts = [
+        {"rule": f"Rule {at}", "time": "2026-10-06T06:13:02Z", "host": "PC-1", "path": "a", "record": at} for at in range(3)
+    ]
+    event = {"type": "temporal", "group": {"Computer": "PC-1"}, "count": 3, "events": parts}
+    path = tmp_path / "report.html"
+    made = finding(event, telemetry="correlation", matched={"temporal": {"Computer": ["PC-1"], "": ["3"]}})
+    path.write_text(page(written(tmp_path / "f.jsonl", [made])), "utf-8")
+    with visiting(browser, path) as visit:
+        visit.page.click("#finding-1 button")
+        visit.page.locator(".joined").wait_for()
+        assert visit.page.locator(".joined thead th").all_text_contents() == ["Rule", "Time", "Host", "Path", "Record"]
+        assert visit.page.locator(".joined tbody tr").count() == 3
+        assert visit.page.locator(".record tbody th").all_text_contents() == [
+            "type",
+            "group.Computer (matched)",
+            "count (matched)",
+        ]
+        assert visit.faults() == []
+
+
 def test_links_of_incidents_lead_to_findings(browser: Any, example: Path) -> None:
     """A link in an incident opens the finding, also when a filter hides it."""
     with visiting(browser, example) as visit:
@@ -163,6 +185,19 @@ def test_links_of_incidents_lead_to_findings(browser: Any, example: Path) -> Non
         visit.page.locator("#finding-62 + .opened .record").wait_for()
         assert shown(visit) == 62
         assert visit.page.locator("#finding-62 button").evaluate("node => node === document.activeElement")
+
+
+def test_links_of_the_summary_open_incidents(browser: Any, example: Path) -> None:
+    """The first incidents are open, a link opens one that is closed, each time it is followed."""
+    with visiting(browser, example) as visit:
+        incident = visit.page.locator("#incident-3")
+        assert incident.evaluate("node => node.open")
+        assert not visit.page.locator("#incident-4").evaluate("node => node.open")
+        for _ in range(2):
+            incident.evaluate("node => { node.open = false; }")
+            visit.page.click("#summary a[href='#incident-3']")
+            visit.page.wait_for_timeout(100)
+            assert incident.evaluate("node => node.open")
 
 
 def test_pages_of_the_table(browser: Any, example: Path) -> None:

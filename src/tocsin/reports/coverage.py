@@ -6,19 +6,24 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
+from msgspec import structs
+
 from tocsin.findings import Coverage, FileOutcome, RuleNote
 from tocsin.reports.markup import Child, Markup, tag
 from tocsin.reports.shown import fold, note, plural, section, table
 
 _MOST: Final = 500
 _ORDER: Final = {"skipped": 0, "partial": 1, "read": 2}
-_LISTS: Final = (
-    ("invalid", "Invalid rules, which were not evaluated"),
-    ("unsupported", "Unsupported rules, which need what is not there"),
-    ("failed", "Rules that could not be decided on some event"),
-    ("blind", "Rules of which a part cannot be seen in this evidence"),
-    ("not_evaluable", "Rules that this evidence cannot show"),
-)
+_TITLES: Final = {
+    "invalid": "Invalid rules, which were not evaluated",
+    "unsupported": "Unsupported rules, which need what is not there",
+    "failed": "Rules that could not be decided on some event",
+    "left_out": "Correlations from which events were left out",
+    "blind": "Rules of which a part cannot be seen in this evidence",
+    "not_evaluable": "Rules that this evidence cannot show",
+    "serving": "Rules that only serve correlations",
+}
+"""The lists of rules in the order in which they are shown; one that is not here comes last under its own name."""
 
 
 def coverage_section(coverage: Coverage | None) -> Markup:
@@ -54,8 +59,9 @@ def _more(items: Sequence[object]) -> Iterator[Markup]:
 
 def _rules(coverage: Coverage) -> Iterator[Markup]:
     yield note(f"{plural(len(coverage.rules.compiled), 'rule')} evaluated.")
-    for key, title in _LISTS:
-        notes: list[RuleNote] = getattr(coverage.rules, key)
+    lists: dict[str, list[RuleNote]] = structs.asdict(coverage.rules)
+    for key in sorted(lists.keys() - {"compiled"}, key=lambda key: (list(_TITLES).index(key) if key in _TITLES else 99, key)):
+        notes, title = lists[key], _TITLES.get(key, key.replace("_", " ").capitalize())
         if notes:
             yield fold(f"{title} ({len(notes):,})", _by_reason(title, notes), *_more(notes))
 

@@ -15,6 +15,7 @@ _MOST_OPEN: Final = 3
 _MOST_MEMBERS: Final = 200
 _MOST_PROCESSES: Final = 200
 _MOST_NAMES: Final = 12
+_DATE: Final = len("2026-01-31")
 
 
 def incidents_section(incidents: Sequence[Incident]) -> Markup:
@@ -32,7 +33,7 @@ def incidents_section(incidents: Sequence[Incident]) -> Markup:
 
 def _card(incident: Incident, at: int) -> Markup:
     head = tag(
-        "header",
+        "summary",
         _score(incident),
         tag("div", tag("h3", incident.title), tag("p", _when(incident), class_="when")),
         level_mark(incident.level),
@@ -41,18 +42,17 @@ def _card(incident: Incident, at: int) -> Markup:
         fold(f"Processes ({_processes(incident):,})", _tree(incident)) if incident.processes else None,
         fold(f"Findings and why they belong together ({incident.findings:,})", *_members(incident)),
         fold(f"Rules ({len(incident.rules):,})", _rules(incident)),
+        fold(f"Techniques ({len(incident.techniques):,})", _techniques(incident)) if incident.techniques else None,
     )
-    return tag(
-        "li",
-        head,
+    body = (
         tag("p", incident.summary, class_="said"),
         _chain(incident),
         tag("dl", _facts(incident), class_="facts"),
         *folds,
         tag("p", choose("incident", str(at), f"Show its {plural(incident.findings, 'finding')}"), class_="script"),
-        class_=f"card l-{incident.level}",
-        id=f"incident-{at + 1}",
     )
+    card = tag("details", head, tag("div", *body), open=at < _MOST_OPEN, id=f"incident-{at + 1}")
+    return tag("li", card, class_=f"card l-{incident.level}")
 
 
 def _score(incident: Incident) -> Markup:
@@ -95,14 +95,20 @@ def _when(incident: Incident) -> Child:
 def _chain(incident: Incident) -> Markup | None:
     """Return the tactics in the order in which they were first seen."""
     steps = [
-        tag("li", tag("b", tactic_name(stage.name)), tag("span", f"{stage.count:,}, first {short(stage.first) or 'unknown'}"))
+        tag("li", tag("b", tactic_name(stage.name)), tag("span", f"{stage.count:,}, first {_moment(stage.first, incident)}"))
         for stage in incident.tactics
     ]
     return tag("ol", steps, class_="chain", aria_label="Tactics in the order of their first finding") if steps else None
 
 
+def _moment(time: str, incident: Incident) -> str:
+    """Return a time, without its date where that is the incident's first."""
+    same_day = time[:_DATE] == incident.first[:_DATE]
+    return (short(time)[_DATE + 1 :] if same_day else short(time)) or "unknown"
+
+
 def _facts(incident: Incident) -> Iterator[Markup]:
-    techniques = [f"{stage.name.upper()} {technique_name(stage.name)}".strip() for stage in incident.techniques]
+    techniques = [stage.name.upper() for stage in incident.techniques]
     for name, values in (
         ("Hosts", incident.hosts),
         ("Accounts", incident.users),
@@ -112,11 +118,7 @@ def _facts(incident: Incident) -> Iterator[Markup]:
     ):
         if values:
             more = f" and {len(values) - _MOST_NAMES:,} more" if len(values) > _MOST_NAMES else ""
-            shown = values[:_MOST_NAMES]
-            if values is techniques:
-                names: list[Markup] = [tag("span", ", ".join(shown))]
-            else:
-                names = [tag("span", value, class_="name") for value in shown]
+            names = [tag("span", value, class_="name") for value in values[:_MOST_NAMES]]
             yield tag("div", tag("dt", name), tag("dd", *names, more))
 
 
@@ -171,6 +173,20 @@ def _member(member: Member) -> tuple[Child, ...]:
     link = tag("a", f"#{member.number:,}", href=f"#finding-{member.number}", class_="to")
     why: Child = tag("ul", reasons, class_="plain") if reasons else "the first"
     return link, when(member.time), level_mark(member.level), member.title, member.host, why
+
+
+def _techniques(incident: Incident) -> Markup:
+    rows = [
+        (
+            choose("technique", stage.name.lower(), stage.name.upper()),
+            technique_name(stage.name),
+            stage.count,
+            when(stage.first),
+        )
+        for stage in incident.techniques
+    ]
+    heads = ("Technique", "Name", "Findings", "First (UTC)")
+    return table(f"Techniques of the incident {incident.title}", heads, rows, numeric="Findings")
 
 
 def _rules(incident: Incident) -> Markup:

@@ -76,7 +76,7 @@ def _pieces(findings: FindingsFile, facts: Facts, report: Report) -> Iterator[Ma
     yield Markup('<div class="frame">')
     yield _contents()
     yield Markup('<main id="report">')
-    yield summary_section(facts, report.coverage, len(report.incidents))
+    yield summary_section(facts, report.coverage, report.incidents)
     yield incidents_section(report.incidents)
     yield timeline_section(facts)
     yield matrix_section(facts)

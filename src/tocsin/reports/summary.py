@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import structs
 
 from tocsin.findings import Coverage
 from tocsin.findings.report import may_hold_evidence
+from tocsin.incidents import Incident
 from tocsin.reports.facts import Facts
 from tocsin.reports.markup import Child, Markup, tag
 from tocsin.reports.shown import HIGHEST_FIRST, choose, plural, section, short
 from tocsin.rules.rule import LEVELS
 
+_MOST: Final = 3
 
-def summary_section(facts: Facts, coverage: Coverage | None, incidents: int) -> Markup:
+
+def summary_section(facts: Facts, coverage: Coverage | None, incidents: Sequence[Incident]) -> Markup:
     """Return the summary."""
     tiles = [_tile(level, facts.total.levels[LEVELS.index(level)]) for level in HIGHEST_FIRST]
     limits = list(_limits(coverage))
     return section(
         "summary",
         "Summary",
-        tag("p", _lead(facts, incidents), class_="lead"),
+        tag("p", _lead(facts, len(incidents)), class_="lead"),
         tag("ul", tiles, class_="tiles"),
         tag(
             "div",
-            tag("div", tag("h3", "What stands out"), tag("ul", _standing_out(facts))),
+            tag("div", tag("h3", "What stands out"), tag("ul", _standing_out(facts, incidents))),
             tag("div", tag("h3", "What could not be looked at"), tag("ul", [tag("li", item) for item in limits])),
             class_="halves",
         ),
@@ -47,10 +53,13 @@ def _tile(level: str, count: int) -> Markup:
     return tag("li", choose("level", level, label) if count else label, class_=f"tile l-{level}{'' if count else ' none'}")
 
 
-def _standing_out(facts: Facts) -> Iterator[Markup]:
-    """Yield the most serious rule, the most serious host and the busiest account."""
+def _standing_out(facts: Facts, incidents: Sequence[Incident]) -> Iterator[Markup]:
+    """Yield the first incidents, else the most serious rules, then the most serious hosts."""
+    for at, item in enumerate(incidents[:_MOST], 1):
+        told = f" (score {item.score}, {plural(item.findings, 'finding')})"
+        yield tag("li", "Incident ", tag("a", item.title, href=f"#incident-{at}", class_="into"), told)
     entries = sorted(facts.rules.items(), key=lambda item: (facts.by_rule[item[1]].weight, item[0].title))
-    for rule, number in entries[:3]:
+    for rule, number in entries[: 0 if incidents else _MOST]:
         entry = facts.by_rule[number]
         yield tag("li", choose("rule", str(number), rule.title), f" ({rule.level}, {plural(entry.count, 'finding')})")
     for name, entry in facts.hosts.ordered()[:2]:
@@ -97,6 +106,9 @@ def _blind_rules(coverage: Coverage) -> Iterator[str]:
     if rules.unsupported or rules.invalid or rules.failed:
         told = f"{len(rules.unsupported):,} unsupported, {len(rules.invalid):,} invalid, {len(rules.failed):,} failed"
         yield f"Rules that could not be used in full: {told}."
+    left_out = len(structs.asdict(rules).get("left_out", ()))
+    if left_out:
+        yield f"{plural(left_out, 'correlation')} without all of its events: see the details."
     missed = sum(check.status != "evaluated" for check in coverage.baseline) if coverage.site else 0
     if missed:
         yield f"{plural(missed, 'check')} against the site file could not be made."

@@ -1,6 +1,8 @@
 // One finding: its rule, the event as it was read, and in it what matched.
 
 const LONGEST = 4000;
+const CORRELATION = "correlation";
+const PART = /^events\.(\d+)\.([^.]+)$/;
 
 // Returns what is shown of a finding; it is filled when its event is unpacked.
 function detailsOf(finding) {
@@ -14,7 +16,7 @@ function detailsOf(finding) {
 
 function whyOf(finding, event) {
   const rows = event.matched.map(([selection, field, values]) =>
-    element("tr", {}, element("th", { scope: "row" }, visible(selection)), element("td", {}, field === "*" ? "whole event" : visible(field)), valueCell(values.join("\n"), [])),
+    element("tr", {}, element("th", { scope: "row" }, visible(selection)), element("td", {}, field === "*" ? "whole event" : visible(field || "measure")), valueCell(values.join("\n"), [])),
   );
   const head = element("tr", {}, ...["Selection", "Field", "Value"].map((name) => element("th", { scope: "col" }, name)));
   const caption = element("caption", {}, "What matched");
@@ -65,7 +67,9 @@ function listOf(pairs) {
 
 function recordOf(finding, event) {
   const marks = marksOf(event);
-  const rows = event.rows.map(([name, value], at) => {
+  const joined = finding.log === CORRELATION ? event.rows.filter(([name]) => PART.test(name)) : [];
+  const own = event.rows.map((row, at) => [...row, at]).filter(([name]) => !(joined.length && PART.test(name)));
+  const rows = own.map(([name, value, at]) => {
     const needles = marks.get(at) || [];
     const label = element("th", { scope: "row" }, visible(name), needles.length ? element("span", { class: "hidden" }, " (matched)") : null);
     return element("tr", { class: needles.length ? "matched" : null }, label, valueCell(value, needles));
@@ -74,7 +78,24 @@ function recordOf(finding, event) {
   const caption = element("caption", {}, "Event: " + finding.log);
   const head = element("tr", {}, ...["Name", "Value"].map((name) => element("th", { scope: "col" }, name)));
   const table = element("table", { class: "record" }, caption, element("thead", {}, head), element("tbody", {}, ...rows));
-  return element("div", {}, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Event" }, table), more);
+  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Event" }, table);
+  return element("div", {}, joined.length ? eventsOf(joined) : null, scroll, more);
+}
+
+// Returns the events that a correlation joined as a table, from rows such as `events.0.time`.
+function eventsOf(rows) {
+  const events = new Map();
+  for (const [name, value] of rows) {
+    const [, at, key] = PART.exec(name);
+    if (!events.has(at)) events.set(at, new Map());
+    events.get(at).set(key, value);
+  }
+  const keys = [...new Set([...events.values()].flatMap((event) => [...event.keys()]))];
+  const lines = [...events.values()].map((event) => element("tr", {}, ...keys.map((key) => valueCell(event.get(key) || "", []))));
+  const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, visible(key[0].toUpperCase() + key.slice(1)))));
+  const caption = element("caption", {}, "Events that belong together");
+  const table = element("table", { class: "joined" }, caption, element("thead", {}, head), element("tbody", {}, ...lines));
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events that belong together" }, table);
 }
 
 // Returns by row of an event the texts to mark in it: those of a field of that name, else those of any row that holds them.

@@ -37,6 +37,11 @@ function chooseFrom(button) {
 function follow() {
   const found = /^#finding-(\d+)$/.exec(location.hash);
   if (found) showFinding(Number(found[1]));
+  const incident = /^#incident-\d+$/.test(location.hash) ? byId(location.hash.slice(1)) : null;
+  if (incident) {
+    incident.open = true;
+    incident.scrollIntoView();
+  }
 }
 
 // Opens on paper what incidents hold, and closes it again.
@@ -66,7 +71,7 @@ if (findings.length) {
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".choose");
     if (button) chooseFrom(button);
-    const link = event.target.closest("a.to");
+    const link = event.target.closest("a.to, a.into");
     if (link && link.hash === location.hash) follow();
   });
   follow();
