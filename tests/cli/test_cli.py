@@ -18,7 +18,7 @@ from scan_samples import LOGON, RULES, WHOAMI, event, write
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
 COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed", "site", "baseline", "interrupted"]
 FILE_KEYS = ["path", "format", "status", "events", "reason", "unseen"]
-RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed"]
+RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed", "serving", "left_out"]
 FINDING_KEYS = ["rule", "time", "host", "logsource", "telemetry", "twin", "source", "event", "matched"]
 RULE_KEYS = ["id", "title", "level", "status", "tags", "author", "references", "path"]
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eexe.txt\u2028\x9b31m\r\x00\x7f\U000e0041"
@@ -206,7 +206,7 @@ def test_rules_list(rule_path: Path) -> None:
     assert "11111111-1111-4111-8111-111111111111" in text
     assert "windows/process_creation/*" in text
     assert text.splitlines()[-1] == "3 rules compiled, 0 unsupported, 0 invalid"
-    assert "packs: essentials" in tocsin("rules", "list").stdout.decode()
+    assert "packs: correlations, essentials" in tocsin("rules", "list").stdout.decode()
 
 
 def test_rules_check(tmp_path: Path, rule_path: Path) -> None:
@@ -228,12 +228,12 @@ def test_rules_remove(tmp_path: Path) -> None:
     path = tmp_path / "mine.yml"
     path.write_text(WHOAMI)
     assert tocsin("rules", "add", path).returncode == 0
-    assert "packs: essentials, industrial, mine" in tocsin("rules", "list").stdout.decode()
+    assert "packs: correlations, essentials, industrial, mine" in tocsin("rules", "list").stdout.decode()
     near = tocsin("rules", "remove", "mime")
     assert (near.returncode, b"did you mean 'mine'?" in near.stderr, b"[U001]" in near.stderr) == (2, True, True)
     removed = tocsin("rules", "remove", "mine")
     assert (removed.returncode, removed.stdout.startswith(b"removed pack 'mine'\n")) == (0, True)
-    assert tocsin("rules", "list").stdout.decode().splitlines()[-1] == "packs: essentials, industrial"
+    assert tocsin("rules", "list").stdout.decode().splitlines()[-1] == "packs: correlations, essentials, industrial"
     assert tocsin("rules", "remove", "mine").returncode == 2
     own = tocsin("rules", "remove", "essentials")
     assert (own.returncode, b"ships with Tocsin" in own.stderr) == (2, True)
