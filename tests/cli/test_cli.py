@@ -227,7 +227,7 @@ def test_rules_list(rule_path: Path) -> None:
     assert "11111111-1111-4111-8111-111111111111" in text
     assert "windows/process_creation/*" in text
     assert text.splitlines()[-1] == "3 rules compiled, 0 unsupported, 0 invalid"
-    assert "packs: essentials" in tocsin("rules", "list").stdout.decode()
+    assert "packs: correlations, essentials" in tocsin("rules", "list").stdout.decode()
 
 
 def test_rules_check(tmp_path: Path, rule_path: Path) -> None:
@@ -249,12 +249,12 @@ def test_rules_remove(tmp_path: Path) -> None:
     path = tmp_path / "mine.yml"
     path.write_text(WHOAMI)
     assert tocsin("rules", "add", path).returncode == 0
-    assert "packs: essentials, industrial, mine" in tocsin("rules", "list").stdout.decode()
+    assert "packs: correlations, essentials, industrial, mine" in tocsin("rules", "list").stdout.decode()
     near = tocsin("rules", "remove", "mime")
     assert (near.returncode, b"did you mean 'mine'?" in near.stderr, b"[U001]" in near.stderr) == (2, True, True)
     removed = tocsin("rules", "remove", "mine")
     assert (removed.returncode, removed.stdout.startswith(b"removed pack 'mine'\n")) == (0, True)
-    assert tocsin("rules", "list").stdout.decode().splitlines()[-1] == "packs: essentials, industrial"
+    assert tocsin("rules", "list").stdout.decode().splitlines()[-1] == "packs: correlations, essentials, industrial"
     assert tocsin("rules", "remove", "mine").returncode == 2
     own = tocsin("rules", "remove", "essentials")
     assert (own.returncode, b"ships with Tocsin" in own.stderr) == (2, True)

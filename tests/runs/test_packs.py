@@ -149,7 +149,7 @@ def test_pack_can_be_added(tmp_path: Path) -> None:
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "readme.txt").write_text("no rule")
     added, found = add_pack(str(folder), "").pack, add_pack(str(folder), "").rules
-    assert [item.name for item in installed_packs()] == ["essentials", "industrial", "mine"]
+    assert [item.name for item in installed_packs()] == ["correlations", "essentials", "industrial", "mine"]
     assert [plan.meta.title for plan in found.plans] == [
         plan.meta.title for plan in load_rules(read_rule_files([folder]), {}).plans
     ]
@@ -157,4 +157,4 @@ def test_pack_can_be_added(tmp_path: Path) -> None:
     assert add_pack(str(folder), "mine").pack.path.read_bytes() == first
     assert add_pack(str(added.path), "again").pack.path.read_bytes() == first
     assert resolve_rules((), ("mine",)) == [added.path]
-    assert len(resolve_rules((), ())) == 4
+    assert len(resolve_rules((), ())) == 5

@@ -318,7 +318,8 @@ def _show_coverage(screen: Screen, report: Report) -> None:
     _show_rules(screen, "Rules unsupported", rules.unsupported)
     _show_rules(screen, "Rules invalid", rules.invalid, by_path=True)
     if coverage.events:
-        _show_rules(screen, "Rules that this data cannot show", rules.not_evaluable)
+        serving = {note.id for note in rules.serving}  # their correlations are named with the same reason
+        _show_rules(screen, "Rules that this data cannot show", [n for n in rules.not_evaluable if n.id not in serving])
     _show_rules(screen, "Rules that see this data only in part", rules.blind)
     _show_rules(screen, "Rules that failed on events", rules.failed)
     _show_rules(screen, "Correlations that left events out", rules.left_out)

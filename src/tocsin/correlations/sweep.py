@@ -14,10 +14,11 @@ from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tocsin.correlations.occurrence import counts_values
-from tocsin.correlations.plan import CorrelationPlan
+from tocsin.correlations.plan import Bound, CorrelationPlan
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -239,9 +240,7 @@ def _metric(plan: CorrelationPlan, table: NDArray[np.void], begins: Ints, ends: 
     counts = _differences(weights, begins, ends)
     if plan.type in ("value_sum", "value_avg"):
         return _totals(plan, numbers, counts, begins, ends)
-    percent = Fraction(50) if plan.type == "value_median" else Fraction(plan.demand.percentile)
-    found = _percentiles(percent, numbers.tolist(), weights.tolist(), begins, ends)
-    return _held(plan, found)
+    return _percentiles(plan, numbers.tolist(), weights.tolist(), begins, ends)
 
 
 def _held(plan: CorrelationPlan, found: list[Fraction]) -> tuple[Bools, NDArray[np.float64]]:
@@ -272,23 +271,38 @@ def _totals(
     return _held(plan, sums_exact)
 
 
-def _percentiles(percent: Fraction, numbers: list[float], weights: list[bool], begins: Ints, ends: Ints) -> list[Fraction]:
-    """Return a percentile of each window, from a list that is kept in order."""
-    kept: list[float] = []
-    found, low, high = [], 0, 0
+def _percentiles(
+    plan: CorrelationPlan, numbers: list[float], weights: list[bool], begins: Ints, ends: Ints
+) -> tuple[Bools, NDArray[np.float64]]:
+    """Return whether a percentile of each window is what the condition asks, and what it is, from a list kept in order.
+
+    It is compared as a numerator over `parts`, so that whole numbers, the common case, need no fractions.
+    """
+    percent = Fraction(50) if plan.type == "value_median" else Fraction(plan.demand.percentile)
+    step, parts = percent.numerator, 100 * percent.denominator
+    demand = replace(plan.demand, bounds=tuple(Bound(bound.how, _exact(bound.number) * parts) for bound in plan.demand.bounds))
+    exact = [_exact(number) for number in numbers]
+    kept: list[Any] = []
+    held, measure, low, high = [], [], 0, 0
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         for row in range(low, min(begin, high)):
             if weights[row]:
-                del kept[bisect_left(kept, numbers[row])]
+                del kept[bisect_left(kept, exact[row])]
         for row in range(max(high, begin), end):
             if weights[row]:
-                insort(kept, numbers[row])
+                insort(kept, exact[row])
         low, high = begin, end
-        at = percent / 100 * (len(kept) - 1)
-        under = int(at)
+        under, rest = divmod(step * (len(kept) - 1), parts)
         over = min(under + 1, len(kept) - 1)
-        found.append(Fraction(kept[under]) + (Fraction(kept[over]) - Fraction(kept[under])) * (at - under))
-    return found
+        found = kept[under] * (parts - rest) + kept[over] * rest
+        held.append(demand.holds(found))
+        measure.append(float(found / parts))
+    return np.array(held, np.bool_), np.array(measure)
+
+
+def _exact(number: float) -> Any:
+    """Return a number as a whole one, or else as a fraction."""
+    return int(number) if number == int(number) else Fraction(number)
 
 
 __all__ = ["Runs", "happenings", "sweep"]

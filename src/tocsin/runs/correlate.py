@@ -289,7 +289,7 @@ class _Telling:
         for at, name in enumerate(self.plan.demand.fields):
             texts = sorted({text for _, body in told for text in body.values[at]})
             found.setdefault(name, texts[:SHOWN_VALUES])
-        return {self.plan.type: found | {"": [f"{_plain(float(self.found.peak[run]))}"]}}
+        return {self.plan.type: found | {"measure": [str(_plain(float(self.found.peak[run])))]}}
 
 
 def _told(title: str, row: np.void, body: Body, base: Callable[[int], int]) -> dict[str, Any]:
