@@ -163,7 +163,7 @@ def _nested(processes: Sequence[Process]) -> Markup:
 def _members(incident: Incident) -> Iterator[Markup]:
     shown = incident.members[:_MOST_MEMBERS]
     heads = ("No.", "Time (UTC)", "Level", "Rule", "Host", "Why it is here")
-    yield table(f"Findings of the incident {incident.title}", heads, (_member(item) for item in shown), numeric="No.")
+    yield table(f"Findings of the incident {incident.title}", heads, (_member(item) for item in shown), "members", "No.")
     if incident.findings > len(shown):
         yield note(f"{incident.findings - len(shown):,} more findings are not listed.")
 
