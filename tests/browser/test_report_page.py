@@ -215,6 +215,7 @@ def test_theme_is_kept(browser: Any, example: Path) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     with visiting(browser, example) as visit:
         light = visit.page.evaluate(ground)
+        assert light == "rgb(244, 246, 248)"
         visit.page.select_option("#theme", "dark")
         dark = visit.page.evaluate(ground)
         assert dark != light

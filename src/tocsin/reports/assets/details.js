@@ -16,18 +16,22 @@ function detailsOf(finding) {
 
 function whyOf(finding, event) {
   const rows = event.matched.map(([selection, field, values]) =>
-    element("tr", {}, element("th", { scope: "row" }, visible(selection)), element("td", {}, field === "*" ? "whole event" : visible(field || "measure")), valueCell(values.join("\n"), [])),
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, visible(selection)),
+      element("td", {}, field === "*" ? "whole event" : visible(field || "measure")),
+      valueCell(values.join("\n"), []),
+    ),
   );
-  const head = element("tr", {}, ...["Selection", "Field", "Value"].map((name) => element("th", { scope: "col" }, name)));
-  const caption = element("caption", {}, "What matched");
   const assets = event.assets.map(([text, label]) => [oneLine(text), label]);
   return element(
     "div",
     {},
-    rows.length ? element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What matched" }, element("table", { class: "why" }, caption, element("thead", {}, head), element("tbody", {}, ...rows))) : null,
+    rows.length ? tableOf("What matched", ["Selection", "Field", "Value"], rows, "why") : null,
     listOf([
       ["Time", event.time || "not told by the log"],
-      ["Source", finding.path + ", " + finding.format + " record " + finding.record.toLocaleString("en")],
+      ["Source", finding.path + ", " + finding.format + " record " + grouped(finding.record)],
       ["Log", finding.log + (event.twin ? " (stands in for the event that the rule asks for)" : "")],
       ...assets,
     ]),
@@ -37,7 +41,6 @@ function whyOf(finding, event) {
 function ruleOf(finding) {
   const rule = finding.rule;
   const techniques = rule.techniques.map((name, at) => name.toUpperCase() + (rule.names[at] ? " " + rule.names[at] : ""));
-  const references = rule.references.map((text) => element("li", {}, linkTo(text)));
   return element(
     "div",
     {},
@@ -49,9 +52,19 @@ function ruleOf(finding) {
       ["File", rule.path],
       ["Techniques", techniques.join(", ")],
     ]),
-    references.length ? element("div", {}, element("h4", {}, "References"), element("ul", { class: "plain" }, ...references)) : null,
-    rule.text ? element("details", {}, element("summary", {}, "Text of the rule"), element("pre", { tabindex: "0" }, visible(rule.text))) : null,
+    rule.references.length ? referencesOf(rule) : null,
+    rule.text ? textOfRule(rule) : null,
   );
+}
+
+function referencesOf(rule) {
+  const items = rule.references.map((text) => element("li", {}, linkTo(text)));
+  return element("div", {}, element("h4", {}, "References"), element("ul", { class: "plain" }, ...items));
+}
+
+function textOfRule(rule) {
+  const text = element("pre", { tabindex: "0" }, visible(rule.text));
+  return element("details", {}, element("summary", {}, "Text of the rule"), text);
 }
 
 // Returns a link to an address of the web; anything else stays a text.
@@ -61,7 +74,8 @@ function linkTo(text) {
 }
 
 function listOf(pairs) {
-  const items = pairs.filter(([, value]) => value).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, oneLine(value))));
+  const told = pairs.filter(([, value]) => value);
+  const items = told.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, oneLine(value))));
   return element("dl", { class: "facts" }, ...items);
 }
 
@@ -71,15 +85,18 @@ function recordOf(finding, event) {
   const own = event.rows.map((row, at) => [...row, at]).filter(([name]) => !(joined.length && PART.test(name)));
   const rows = own.map(([name, value, at]) => {
     const needles = marks.get(at) || [];
-    const label = element("th", { scope: "row" }, visible(name), needles.length ? element("span", { class: "hidden" }, " (matched)") : null);
+    const hint = needles.length ? element("span", { class: "hidden" }, " (matched)") : null;
+    const label = element("th", { scope: "row" }, visible(name), hint);
     return element("tr", { class: needles.length ? "matched" : null }, label, valueCell(value, needles));
   });
-  const more = event.left_out ? element("p", { class: "note" }, counted(event.left_out, "further value") + " of the event are not shown here.") : null;
-  const caption = element("caption", {}, "Event: " + finding.log);
-  const head = element("tr", {}, ...["Name", "Value"].map((name) => element("th", { scope: "col" }, name)));
-  const table = element("table", { class: "record" }, caption, element("thead", {}, head), element("tbody", {}, ...rows));
-  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Event" }, table);
-  return element("div", {}, joined.length ? eventsOf(joined) : null, scroll, more);
+  const more = event.left_out ? counted(event.left_out, "further value") + " of the event are not shown here." : "";
+  return element(
+    "div",
+    {},
+    joined.length ? eventsOf(joined) : null,
+    tableOf("Event: " + finding.log, ["Name", "Value"], rows, "record"),
+    more ? element("p", { class: "note" }, more) : null,
+  );
 }
 
 // Returns the events that a correlation joined as a table, from rows such as `events.0.time`.
@@ -90,24 +107,23 @@ function eventsOf(rows) {
     if (!events.has(at)) events.set(at, new Map());
     events.get(at).set(key, value);
   }
-  const keys = [...new Set([...events.values()].flatMap((event) => [...event.keys()]))];
-  const lines = [...events.values()].map((event) => element("tr", {}, ...keys.map((key) => valueCell(event.get(key) || "", []))));
-  const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, visible(key[0].toUpperCase() + key.slice(1)))));
-  const caption = element("caption", {}, "Events that belong together");
-  const table = element("table", { class: "joined" }, caption, element("thead", {}, head), element("tbody", {}, ...lines));
-  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events that belong together" }, table);
+  const all = [...events.values()];
+  const keys = [...new Set(all.flatMap((event) => [...event.keys()]))];
+  const lines = all.map((event) => element("tr", {}, ...keys.map((key) => valueCell(event.get(key) || "", []))));
+  const names = keys.map((key) => visible(key[0].toUpperCase() + key.slice(1)));
+  return tableOf("Events that belong together", names, lines, "joined");
 }
 
 // Returns by row of an event the texts to mark in it: those of a field of that name, else those of any row that holds them.
 function marksOf(event) {
   const marks = new Map();
-  const mark = (at, value) => marks.set(at, [...(marks.get(at) || []), value]);
+  const where = (test) => event.rows.flatMap(([name, text], at) => (test(name, text) ? [at] : []));
   for (const [, field, values] of event.matched) {
     for (const value of values.filter(Boolean)) {
-      const named = event.rows.flatMap(([name, text], at) => ((name === field || name.endsWith("." + field)) && text.includes(value) ? [at] : []));
-      const same = named.length ? named : event.rows.flatMap(([, text], at) => (text === value ? [at] : []));
-      const found = same.length || field !== "*" ? same : event.rows.flatMap(([, text], at) => (text.includes(value) ? [at] : []));
-      for (const at of found) mark(at, value);
+      let found = where((name, text) => (name === field || name.endsWith("." + field)) && text.includes(value));
+      if (!found.length) found = where((name, text) => text === value);
+      if (!found.length && field === "*") found = where((name, text) => text.includes(value));
+      for (const at of found) marks.set(at, [...(marks.get(at) || []), value]);
     }
   }
   return marks;
@@ -117,7 +133,7 @@ function marksOf(event) {
 function valueCell(value, needles) {
   const cell = element("td", {}, ...marked(value.slice(0, LONGEST), needles));
   if (value.length > LONGEST) {
-    const button = element("button", { type: "button" }, "Show all " + value.length.toLocaleString("en") + " characters");
+    const button = element("button", { type: "button" }, "Show all " + grouped(value.length) + " characters");
     button.addEventListener("click", () => cell.replaceChildren(...marked(value, needles)));
     cell.append(" … ", button);
   }

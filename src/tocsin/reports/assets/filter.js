@@ -1,6 +1,16 @@
 // Which findings are shown. Every part of the page that filters sets the same state here, and is told when it changed.
 
-const NONE = Object.freeze({ levels: null, text: "", host: "", rule: "", user: "", technique: "", incident: "", since: null, until: null });
+const NONE = Object.freeze({
+  levels: null,
+  text: "",
+  host: "",
+  rule: "",
+  user: "",
+  technique: "",
+  incident: "",
+  since: null,
+  until: null,
+});
 const WAIT_MS = 200;
 const MOST_OPTIONS = 2000;
 const state = { ...NONE };
@@ -30,9 +40,8 @@ function inTime(time) {
 }
 
 function textOf(finding) {
-  finding.text ??= [finding.rule.title, finding.rule.id, finding.host, finding.log, finding.path, finding.preview, ...finding.users, ...finding.rule.tags]
-    .join("\n")
-    .toLowerCase();
+  const { rule, host, log, path, preview, users } = finding;
+  finding.text ??= [rule.title, rule.id, host, log, path, preview, ...users, ...rule.tags].join("\n").toLowerCase();
   return finding.text;
 }
 
@@ -67,7 +76,7 @@ function tellCount() {
   const searched = deep.share < 1 ? ", events searched: " + Math.floor(deep.share * 100) + " %" : "";
   const wrong = ["since", "until"].filter((key) => byId(key).getAttribute("aria-invalid") === "true");
   const hint = wrong.length ? ". A time is written as 2026-01-31 or 2026-01-31 08:00" : "";
-  byId("count").textContent = shown.length.toLocaleString("en") + " of " + counted(findings.length, "finding") + searched + hint;
+  byId("count").textContent = grouped(shown.length) + " of " + counted(findings.length, "finding") + searched + hint;
 }
 
 // Shows the state in the controls, whoever changed it.
@@ -89,7 +98,8 @@ function showState() {
 }
 
 function chip(key, label) {
-  const button = element("button", { type: "button", "aria-label": "Remove the filter " + label }, label, element("span", { "aria-hidden": "true" }, " ×"));
+  const cross = element("span", { "aria-hidden": "true" }, " ×");
+  const button = element("button", { type: "button", "aria-label": "Remove the filter " + label }, label, cross);
   button.addEventListener("click", () => {
     choose({ [key]: "" });
     byId("text").focus();
@@ -101,7 +111,8 @@ function fillOptions() {
   const hosts = new Map();
   for (const finding of findings) if (finding.host) hosts.set(finding.host, (hosts.get(finding.host) || 0) + 1);
   const names = [...hosts.keys()].sort().slice(0, MOST_OPTIONS);
-  byId("host").append(...names.map((name) => element("option", { value: name }, name + " (" + hosts.get(name).toLocaleString("en") + ")")));
+  const told = (name) => name + " (" + grouped(hosts.get(name)) + ")";
+  byId("host").append(...names.map((name) => element("option", { value: name }, told(name))));
   const titles = rules.map((rule, number) => [oneLine(rule.title), number]).sort((one, other) => (one[0] < other[0] ? -1 : 1));
   byId("rule").append(...titles.map(([title, number]) => element("option", { value: number }, title)));
 }

@@ -13,7 +13,8 @@ function drawTable() {
   const begin = page * PAGE;
   drawRows(shown.slice(begin, begin + PAGE));
   const end = Math.min(shown.length, begin + PAGE);
-  byId("page").textContent = shown.length ? (begin + 1).toLocaleString("en") + " to " + end.toLocaleString("en") + " of " + shown.length.toLocaleString("en") : "none";
+  const place = grouped(begin + 1) + " to " + grouped(end) + " of " + grouped(shown.length);
+  byId("page").textContent = shown.length ? place : "none";
   for (const button of document.querySelectorAll("[data-page]")) {
     const back = button.dataset.page === "first" || button.dataset.page === "back";
     button.disabled = back ? page === 0 : page >= lastPage();
@@ -22,13 +23,15 @@ function drawTable() {
 
 function drawRows(list) {
   const rows = list.flatMap((finding) => (opened.has(finding.number) ? [rowOf(finding), openRow(finding)] : [rowOf(finding)]));
-  if (!rows.length) rows.push(element("tr", {}, element("td", { colspan: "6", class: "empty" }, "No finding passes these filters.")));
+  const empty = element("td", { colspan: "6", class: "empty" }, "No finding passes these filters.");
+  if (!rows.length) rows.push(element("tr", {}, empty));
   byId("rows").replaceChildren(...rows);
 }
 
 function rowOf(finding) {
   const isOpen = opened.has(finding.number);
-  const button = element("button", { type: "button", class: "open", "aria-expanded": String(isOpen) }, visible(finding.rule.title));
+  const state = { type: "button", class: "open", "aria-expanded": String(isOpen) };
+  const button = element("button", state, visible(finding.rule.title));
   button.addEventListener("click", () => toggle(finding, row, button));
   const what = element("td", { class: "what" }, button, element("span", { class: "preview" }, finding.preview));
   const row = element(
@@ -76,7 +79,8 @@ function showFinding(number) {
 function turn(to) {
   page = { first: 0, back: Math.max(0, page - 1), on: Math.min(lastPage(), page + 1), last: lastPage() }[to];
   drawTable();
-  if (document.activeElement === document.body || document.activeElement.disabled) byId("rows").querySelector("button")?.focus();
+  const focused = document.activeElement;
+  if (focused === document.body || focused.disabled) byId("rows").querySelector("button")?.focus();
 }
 
 function startTable() {
@@ -85,11 +89,14 @@ function startTable() {
     opened = new Set();
     drawTable();
   });
-  for (const button of document.querySelectorAll("[data-page]")) button.addEventListener("click", () => turn(button.dataset.page));
+  for (const button of document.querySelectorAll("[data-page]")) {
+    button.addEventListener("click", () => turn(button.dataset.page));
+  }
 }
 
 // Puts the first findings that are shown on paper, and says when there are more.
 function printTable() {
   drawRows(shown.slice(0, PRINTED));
-  byId("page").textContent = shown.length > PRINTED ? "the first " + PRINTED + " of " + counted(shown.length, "finding") : counted(shown.length, "finding");
+  const all = counted(shown.length, "finding");
+  byId("page").textContent = shown.length > PRINTED ? "the first " + PRINTED + " of " + all : all;
 }

@@ -47,8 +47,12 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+function grouped(count) {
+  return count.toLocaleString("en");
+}
+
 function counted(count, one) {
-  return count.toLocaleString("en") + " " + one + (count === 1 ? "" : "s");
+  return grouped(count) + " " + one + (count === 1 ? "" : "s");
 }
 
 // Returns milliseconds since 1970 as a UTC time; `size` is the number of characters, 19 to the second.
@@ -60,6 +64,19 @@ function utc(time, size) {
 function parseUtc(text) {
   const found = /^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?))?Z?\s*$/.exec(text);
   return found ? Date.parse(found[1] + "T" + (found[2] || "00:00") + "Z") : NaN;
+}
+
+// Returns a table with its caption in a box of its own to scroll in.
+function tableOf(caption, names, rows, look) {
+  const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
+  const table = element(
+    "table",
+    { class: look },
+    element("caption", {}, caption),
+    element("thead", {}, head),
+    element("tbody", {}, ...rows),
+  );
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table);
 }
 
 function levelMark(level) {

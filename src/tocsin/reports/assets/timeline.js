@@ -31,20 +31,26 @@ function drawTimeline() {
   const width = Math.max(320, plot.clientWidth || 1000);
   const left = width < 560 ? 84 : LEFT;
   const height = TOP + BARS + AXIS + LANE * lanes.length + 4;
-  const view = { begin, end, width, left, height, at: (time) => left + ((width - left - RIGHT) * (time - begin)) / (end - begin) };
+  const at = (time) => left + ((width - left - RIGHT) * (time - begin)) / (end - begin);
+  const view = { begin, end, width, left, height, at };
   plot.setAttribute("viewBox", "0 0 " + width + " " + height);
-  const seen = findings.filter((finding) => finding.time !== null && finding.time >= begin && finding.time < end && passes(finding, true));
+  const isIn = (time) => time !== null && time >= begin && time < end;
+  const seen = findings.filter((finding) => isIn(finding.time) && passes(finding, true));
   plot.querySelector(".bars").replaceChildren(...barsOf(seen, view));
   plot.querySelector(".axis").replaceChildren(...axisOf(view));
   plot.querySelector(".lanes").replaceChildren(...lanesOf(seen, view));
-  byId("timeline-range").textContent = counted(seen.length, "finding") + " from " + utc(begin, 19) + " to " + utc(end, 19) + " UTC";
+  const range = " from " + utc(begin, 19) + " to " + utc(end, 19) + " UTC";
+  byId("timeline-range").textContent = counted(seen.length, "finding") + range;
 }
 
 function barsOf(seen, view) {
   const plotted = view.width - view.left - RIGHT;
   const count = Math.max(20, Math.floor(plotted / BIN_PX));
   const bins = Array.from({ length: count }, () => LEVELS.map(() => 0));
-  for (const finding of seen) bins[Math.min(count - 1, Math.floor((count * (finding.time - view.begin)) / (view.end - view.begin)))][finding.level]++;
+  for (const finding of seen) {
+    const share = (finding.time - view.begin) / (view.end - view.begin);
+    bins[Math.min(count - 1, Math.floor(count * share))][finding.level]++;
+  }
   const most = Math.max(1, ...bins.map((counts) => counts.reduce((sum, value) => sum + value, 0)));
   const found = [];
   bins.forEach((counts, number) => {
@@ -53,7 +59,8 @@ function barsOf(seen, view) {
       if (!counts[level]) continue;
       const height = Math.max(1, (BARS * counts[level]) / most);
       base -= height;
-      found.push(shape("rect", { x: view.left + (plotted * number) / count, y: base, width: plotted / count - 1, height, class: "f-" + LEVELS[level] }));
+      const x = view.left + (plotted * number) / count;
+      found.push(shape("rect", { x, y: base, width: plotted / count - 1, height, class: "f-" + LEVELS[level] }));
     }
   });
   found.push(shape("text", { x: view.left - 8, y: TOP + 9, "text-anchor": "end" }, most.toLocaleString("en")));
@@ -69,7 +76,8 @@ function axisOf(view) {
   for (const tick of step ? evenTicks(view, step * 1000) : monthTicks(view, seconds, most)) {
     const x = view.at(tick);
     found.push(shape("line", { x1: x, x2: x, y1: TOP, y2: view.height, class: "tick" }));
-    found.push(shape("text", { x: Math.min(x, view.width - 34), y: TOP + BARS + 15, "text-anchor": "middle" }, tickLabel(tick, step || MONTH_S)));
+    const place = { x: Math.min(x, view.width - 34), y: TOP + BARS + 15, "text-anchor": "middle" };
+    found.push(shape("text", place, tickLabel(tick, step || MONTH_S)));
   }
   return found;
 }
@@ -106,7 +114,8 @@ function lanesOf(seen, view) {
   const longest = Math.floor((view.left - 8) / 7.6);
   lanes.forEach((host, number) => {
     const y = TOP + BARS + AXIS + LANE * number;
-    found.push(shape("text", { x: view.left - 8, y: y + 12, "text-anchor": "end" }, host.length > longest ? host.slice(0, longest - 1) + "…" : host));
+    const label = host.length > longest ? host.slice(0, longest - 1) + "…" : host;
+    found.push(shape("text", { x: view.left - 8, y: y + 12, "text-anchor": "end" }, label));
     found.push(shape("line", { x1: view.left, x2: view.width - RIGHT, y1: y + 8, y2: y + 8, class: "lane" }));
   });
   const marks = new Map(); // the highest level at each place
@@ -185,6 +194,8 @@ function startTimeline() {
     if (Math.abs(to.x - from.x) > 4) chooseRange(Math.min(from.time, to.time), Math.max(from.time, to.time));
   });
   plot.addEventListener("pointercancel", hide);
-  for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => zoom(button.dataset.zoom));
+  for (const button of document.querySelectorAll("[data-zoom]")) {
+    button.addEventListener("click", () => zoom(button.dataset.zoom));
+  }
   new ResizeObserver(() => drawTimeline()).observe(plot.parentElement);
 }
