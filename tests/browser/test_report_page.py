@@ -30,6 +30,8 @@ from unit.reports.test_page import hostile_finding, hostile_report
 PICTURE = ROOT / "docs" / "report.png"
 OPENS_IN_S = 2.0
 MANY = 20_000
+COUNT = 64
+"""Findings of the example."""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -72,7 +74,7 @@ def test_opens_without_a_word(browser: Any, example: Path) -> None:
     """The page shows its findings, asks for nothing, and the browser has nothing to complain about."""
     with visiting(browser, example) as visit:
         assert visit.page.text_content("h1") == "Riverdale Water"
-        assert shown(visit) == 62
+        assert shown(visit) == COUNT
         assert visit.page.locator("#rows > tr").count() == 50
         assert visit.faults() == []
 
@@ -93,7 +95,7 @@ def test_filters(browser: Any, example: Path) -> None:
         visit.page.click("#attack [data-kind=technique][data-value='t1059.001']")
         assert shown(visit) == 3
         visit.page.click("#chosen button")
-        assert shown(visit) == 62
+        assert shown(visit) == COUNT
         visit.page.click("#incident-1 [data-kind=incident]")
         assert shown(visit) == 14
         assert visit.faults() == []
@@ -117,9 +119,9 @@ def test_time_and_zoom(browser: Any, example: Path) -> None:
         visit.page.fill("#since", "2026-10-06 20:00")
         visit.page.press("#since", "Tab")
         late = shown(visit)
-        assert 0 < late < 62
+        assert 0 < late < COUNT
         visit.page.click("[data-zoom=all]")
-        assert shown(visit) == 62
+        assert shown(visit) == COUNT
         assert visit.page.input_value("#since") == ""
         visit.page.locator("#plot").scroll_into_view_if_needed()
         box = visit.page.locator("#plot").bounding_box()
@@ -183,7 +185,7 @@ def test_links_of_incidents_lead_to_findings(browser: Any, example: Path) -> Non
         visit.page.select_option("#host", "JUMP-01")
         visit.page.evaluate("location.hash = '#finding-62'")
         visit.page.locator("#finding-62 + .opened .record").wait_for()
-        assert shown(visit) == 62
+        assert shown(visit) == COUNT
         assert visit.page.locator("#finding-62 button").evaluate("node => node === document.activeElement")
 
 
@@ -203,10 +205,10 @@ def test_links_of_the_summary_open_incidents(browser: Any, example: Path) -> Non
 def test_pages_of_the_table(browser: Any, example: Path) -> None:
     """The table is turned a page at a time, and says where it is."""
     with visiting(browser, example) as visit:
-        assert visit.page.text_content("#page") == "1 to 50 of 62"
+        assert visit.page.text_content("#page") == f"1 to 50 of {COUNT}"
         assert visit.page.locator("[data-page=back]").is_disabled()
         visit.page.click("[data-page=on]")
-        assert visit.page.text_content("#page") == "51 to 62 of 62"
+        assert visit.page.text_content("#page") == f"51 to {COUNT} of {COUNT}"
         assert visit.page.locator("[data-page=last]").is_disabled()
 
 
@@ -239,7 +241,7 @@ def test_paper(browser: Any, example: Path) -> None:
     with visiting(browser, example, color_scheme="dark") as visit:
         visit.page.emulate_media(media="print")
         visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert visit.page.locator("#rows > tr").count() == 62
+        assert visit.page.locator("#rows > tr").count() == COUNT
         assert visit.page.locator("#incidents details:not([open])").count() == 0
         assert not visit.page.locator("nav").is_visible()
         assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
