@@ -42,6 +42,7 @@ class Gathered:
     unseen: Counter[Origin] = field(default_factory=Counter)
     rows: list[Path] = field(default_factory=list)
     left: Left = field(default_factory=Counter)
+    uncorrelated: dict[int, str] = field(default_factory=dict)
     size_bytes: int = 0
     """What was read, of compressed files as expanded."""
 
