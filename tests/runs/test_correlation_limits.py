@@ -11,7 +11,9 @@ import pytest
 
 from scan_samples import scan
 from tocsin.correlations import rows
-from tocsin.runs import units
+from tocsin.correlations.plan import CorrelationPlan
+from tocsin.correlations.sweep import Runs, sweep
+from tocsin.runs import correlate, units
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules
 
 RULES = """\
@@ -138,3 +140,21 @@ def test_finding_of_a_correlation(tmp_path: Path) -> None:
     assert found["event"]["rules"] == {"Failed": 5}
     assert [event["record"] for event in found["event"]["events"]] == [1, 2, 3, 4, 5]
     assert found["matched"] == {"event_count": {"User": ["ann"], "measure": ["5"]}}
+
+
+def test_a_broken_correlation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in one correlation loses only that one, and the coverage names it."""
+
+    def broken(plan: CorrelationPlan, table: Any) -> Runs:
+        if plan.meta.title == "Many failures":
+            raise ZeroDivisionError("no")
+        return sweep(plan, table)
+
+    monkeypatch.setattr(correlate, "sweep", broken)
+    other = RULES.split("---")[0].replace("Many failures", "Other").replace("4441", "4443")
+    (tmp_path / "a.jsonl").write_text("".join(line(second, "ann") for second in range(5)))
+    report, findings, _ = scan(tmp_path, found=load(RULES + "---\n" + other))
+    assert [item["rule"]["title"] for item in findings] == ["Other"]
+    assert [(note.title, note.reason) for note in report.coverage.rules.failed] == [
+        ("Many failures", "failed: ZeroDivisionError: no [E002]")
+    ]

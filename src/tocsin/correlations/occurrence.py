@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice, product
-from math import isfinite
+from math import isfinite, prod
 from typing import Final
 
 import msgspec
@@ -104,7 +105,12 @@ def folded(texts: Iterable[str]) -> Texts:
 
 def group_keys(body: Body) -> list[int]:
     """Return the digests of the groups that an event belongs to."""
-    return sorted({digest(folded(texts)) for texts in combinations(body.groups)})
+    return _digests(body.groups)
+
+
+@lru_cache(maxsize=1 << 15)
+def _digests(fields: tuple[Texts, ...]) -> list[int]:
+    return sorted({digest(folded(texts)) for texts in combinations(fields)})
 
 
 def value_keys(plan: CorrelationPlan, body: Body) -> list[int]:
@@ -112,7 +118,7 @@ def value_keys(plan: CorrelationPlan, body: Body) -> list[int]:
     if not plan.demand.fields:
         return [0]
     if counts_values(plan):
-        return sorted({digest(folded(texts)) for texts in combinations(body.values)})
+        return _digests(body.values)
     numbers = {number_of(text) for text in body.values[0]} - {None}
     found = np.array(sorted(number for number in numbers if number is not None)[:MOST_KEYS], np.float64) + 0.0
     return [int(bits) for bits in found.view(np.uint64)]
@@ -125,11 +131,10 @@ def counts_values(plan: CorrelationPlan) -> bool:
 
 def is_cut(body: Body) -> bool:
     """Tell whether an event has so many elements in its lists that some groups or values are left out."""
-    sizes = [1, 1]
-    for at, fields in enumerate((body.groups, body.values)):
-        for texts in fields:
-            sizes[at] *= len(set(texts))
-    return max(sizes) > MOST_KEYS
+    for fields in (body.groups, body.values):
+        if any(len(texts) > 1 for texts in fields) and prod(len(set(texts)) for texts in fields) > MOST_KEYS:
+            return True
+    return False
 
 
 def spelled(body: Body, group: int) -> Texts:

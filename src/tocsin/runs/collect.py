@@ -77,10 +77,12 @@ class MatchCollector:
 
     def add(self, rule: int, event: Event, source: FoundSource, unit: int, part: int) -> None:
         """Keep an event, as a view shows it, that a rule matched."""
+        if not event.time:
+            self.left.update((use.number, UNTIMED) for use in self._uses[rule])
+            return
+        time, origin = microseconds(event.time), digest((source.path, part, source.record))
+        place = self._place(event) if self._options.dedupe else origin
         for use in self._uses[rule]:
-            if not event.time:
-                self.left[use.number, UNTIMED] += 1
-                continue
             plan, fields = use.plan, use.fields
             body = Body(
                 unit=unit,
@@ -95,9 +97,7 @@ class MatchCollector:
             )
             if is_cut(body):
                 self.left[use.number, TOO_MANY] += 1
-            origin = digest((source.path, part, source.record))
-            place = self._place(event) if self._options.dedupe else origin
-            if not self._spool.add(use.number, plan, Occurrence(use.input, microseconds(event.time), place, body, origin)):
+            if not self._spool.add(use.number, plan, Occurrence(use.input, time, place, body, origin)):
                 wanted = (*zip(fields.groups, body.groups, strict=True), *zip(fields.values, body.values, strict=True))
                 missing = ", ".join(name for name, texts in wanted if not texts) or ", ".join(fields.values)
                 self.left[use.number, WITHOUT_GROUP.format(missing)] += 1
@@ -112,8 +112,14 @@ class MatchCollector:
 
 
 def _texts(event: Event, names: Sequence[str]) -> tuple[Texts, ...]:
-    found = (event.find(name) for name in names)
-    return tuple(tuple(text for text in elements(value) if text) if present else () for present, value in found)
+    return tuple(_elements(event.find(name)[1]) for name in names)
+
+
+def _elements(value: object) -> Texts:
+    """Return the elements of a field that carry a value; none of an absent field, which `find` gives as null."""
+    if type(value) is str:
+        return (value,) if value else ()
+    return tuple(text for text in elements(value) if text) if value is not None else ()
 
 
 __all__ = ["CollectOptions", "Left", "MatchCollector"]

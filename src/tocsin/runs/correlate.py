@@ -96,7 +96,7 @@ class Correlating:
     """Correlates what workers kept.
 
     `paths` are their files, to which those of correlations are added that others name; `base` tells the number of records
-    before the part of a file that a unit is.
+    before the part of a file that a unit is. `failed` tells why a correlation could not be evaluated.
     """
 
     plans: Sequence[CorrelationPlan]
@@ -108,7 +108,7 @@ class Correlating:
     names: Names | None = None
     left: Left = field(default_factory=Counter)
     runs: list[Path] = field(default_factory=list)
-    stopping: Callable[[], bool] = lambda: False
+    failed: dict[int, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Write the findings of all correlations as sorted runs, whose paths are in `runs`."""
@@ -116,20 +116,27 @@ class Correlating:
         spool = Spool(self.folder, "run-correlations")
         try:
             for number, plan in enumerate(self.plans):
-                above = self._above(number)
-                chained = RowSpool(self.folder, f"matched-by-{number:04d}")
-                for share in files.shares(number):
-                    if self.stopping():
-                        break
-                    self._note(number, share)
-                    found = sweep(plan, share.rows)
-                    self._report(_Telling(plan, found, files), spool)
-                    for upper in above:
-                        self._chain(upper, _Telling(plan, found, files), number, chained, files)
-                _keep(files.paths, chained.write())
+                try:
+                    self._correlate(number, plan, files, spool)
+                except OSError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one bad correlation must not take the others with it
+                    self.failed[number] = f"failed: {type(error).__name__}: {error} [E002]"
         finally:
             files.close()
         _keep(self.runs, spool.write())
+
+    def _correlate(self, number: int, plan: CorrelationPlan, files: RowFiles, spool: Spool) -> None:
+        """Keep the findings of one correlation, and its rows for those that name it."""
+        above = self._above(number)
+        chained = RowSpool(self.folder, f"matched-by-{number:04d}")
+        for share in files.shares(number):
+            self._note(number, share)
+            telling = _Telling(plan, sweep(plan, share.rows), files)
+            self._report(telling, spool)
+            for upper in above:
+                self._chain(upper, telling, number, chained, files)
+        _keep(files.paths, chained.write())
 
     def _above(self, number: int) -> list[tuple[int, int]]:
         """Return the correlations that name one, each with the number of the input."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from tocsin.correlations.plan import CorrelationPlan
 from tocsin.findings import RuleCoverage, RuleNote
 from tocsin.rules.rule import Meta
-from tocsin.runs.collect import Left
 from tocsin.runs.correlate import Chosen
+from tocsin.runs.pool import Gathered
 
 
-def judge_correlations(chosen: Chosen, left: Left, found: RuleCoverage) -> None:
+def judge_correlations(chosen: Chosen, gathered: Gathered, found: RuleCoverage) -> None:
     """Put each correlation into the lists where it belongs; the rules are there already."""
     gone = {note.id: note.reason for note in found.not_evaluable}
     rules = [_note(plan.meta, "").id for plan in chosen.plans]
@@ -25,9 +25,11 @@ def judge_correlations(chosen: Chosen, left: Left, found: RuleCoverage) -> None:
             found.not_evaluable.append(_note(plan.meta, told))
         elif missing:
             found.blind.append(_note(plan.meta, told))
-        reasons = [f"{count:,} {reason}" for (at, reason), count in sorted(left.items()) if at == number]
+        reasons = [f"{count:,} {reason}" for (at, reason), count in sorted(gathered.left.items()) if at == number]
         if reasons:
             found.left_out.append(_note(plan.meta, "; ".join(reasons)))
+        if number in gathered.uncorrelated:
+            found.failed.append(_note(plan.meta, gathered.uncorrelated[number]))
         if not plan.reported:
             outer = [other.meta.title for other in chosen.correlations for item in other.inputs if item.correlation == number]
             found.serving.append(_note(plan.meta, f"serves {', '.join(map(repr, outer))}"))

@@ -65,7 +65,7 @@ def make_coverage(rules: RuleSet, chosen: Chosen, files: list[FileOutcome], gath
         if plan.logsource not in admitted:
             admitted[plan.logsource] = [sight for sight in sights if admits(sight.view, plan.logsource)]
         _judge(plan, admitted[plan.logsource], found)
-    judge_correlations(chosen, gathered.left, found)
+    judge_correlations(chosen, gathered, found)
     for (number, reason), count in sorted(gathered.failed.items()):
         found.failed.append(_note(evaluated[number], f"{reason} (on {count} event{'s' if count > 1 else ''})"))
     events = sum(file.events for file in files)

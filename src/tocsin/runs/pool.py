@@ -44,6 +44,7 @@ class Gathered:
     """What an inquiry told beside findings."""
     rows: list[Path] = field(default_factory=list)
     left: Left = field(default_factory=Counter)
+    uncorrelated: dict[int, str] = field(default_factory=dict)
     size_bytes: int = 0
     """What was read, of compressed files as expanded."""
 

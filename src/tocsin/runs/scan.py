@@ -206,8 +206,13 @@ class Scan:
             names=Names(self._options.site) if self._options.site else None,
             left=gathered.left,
         )
-        correlating.run()
+        try:
+            correlating.run()
+        except OSError as error:
+            hint = "set TMPDIR to a folder with more space"
+            raise OutputError("O001", f"findings cannot be kept in {folder}: {error}", hint=hint) from error
         gathered.runs += correlating.runs
+        gathered.uncorrelated = correlating.failed
 
     def _gather(self, settings: Settings, total: int, tick: Tick) -> Gathered:
         if not settings.units:
