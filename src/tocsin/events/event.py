@@ -31,7 +31,8 @@ class Event:
     `fields` has Sigma's names (System's, EventData's, XML attributes joined with `_`); `original` is the event as read;
     `text` the raw line of a text log, else empty; `json` the original as one line of JSON where the source has it so;
     `time` RFC 3339 in UTC, empty when unknown; `record` the event record
-    id of EVTX, otherwise the 1-based line or row.
+    id of EVTX, otherwise the 1-based line or row. `native` are the fields of the event itself where `fields` are those that a
+    view shows.
     """
 
     gate: Gate
@@ -42,14 +43,15 @@ class Event:
     record: int = 0
     text: str = ""
     json: bytes = b""
+    native: Mapping[str, Any] | None = None
 
     def find(self, name: str) -> tuple[bool, object]:
         """Return whether a field is present, and its value (semantics 21)."""
         return find(self.fields, name)
 
     def values(self) -> Iterator[str]:
-        """Yield every value of the event, and the raw line of a text log: what keywords search (semantics 8)."""
-        yield from walk_scalars(self.fields)
+        """Yield every value of the event itself, and the raw line of a text log: what keywords search (semantics 8)."""
+        yield from walk_scalars(self.fields if self.native is None else self.native)
         if self.text:
             yield self.text
 

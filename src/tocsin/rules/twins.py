@@ -14,7 +14,8 @@ from tocsin.rules.view import Alias, View
 def see(event: Event, view: View) -> Event:
     """Return the event as a view shows it: the native one with the aliases laid over it.
 
-    An alias whose source is absent leaves the field absent, even where the native event has one of that name.
+    An alias whose source is absent leaves the field absent, even where the native event has one of that name. Keywords search
+    the values of the native event.
     """
     if not view.aliases:
         return event
@@ -25,7 +26,7 @@ def see(event: Event, view: View) -> Event:
             fields[alias.field] = value
         else:
             fields.pop(alias.field, None)
-    return replace(event, fields=fields)
+    return replace(event, fields=fields, native=event.fields)
 
 
 def _made(event: Event, alias: Alias) -> tuple[bool, Any]:
