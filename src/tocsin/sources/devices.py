@@ -55,6 +55,7 @@ _JUNIPER: Final = frozenset(
         "kmd",
     }
 )
+_FLOW: Final = "rt_flow"
 _KERNEL_TCP: Final = "tcp_auth_ok"
 _JUNOS_FLOW: Final = {
     "source-address": "src_ip",
@@ -62,6 +63,12 @@ _JUNOS_FLOW: Final = {
     "destination-address": "dst_ip",
     "destination-port": "dst_port",
 }
+_JUNOS_SESSION: Final = re.compile(
+    r"(?:RT_FLOW_SESSION_[A-Z_]{1,32}: )?session (?P<verb>created|denied|closed(?: [^:]{1,80})?:) ?"
+    r"(?P<src_ip>[\da-fA-F.:]{2,45})/(?P<src_port>\d{1,5})->(?P<dst_ip>[\da-fA-F.:]{2,45})/(?P<dst_port>\d{1,5})(?!\d)",
+    re.ASCII,
+)
+"""The same as a sentence, where the device writes no structured data."""
 _PAN: Final = re.compile(
     r"\d{0,2},\d{4}/\d\d/\d\d \d\d:\d\d:\d\d,[^,]{0,32},(TRAFFIC|THREAT|GLOBALPROTECT|SYSTEM|CONFIG|USERID|HIPMATCH),"
 )
@@ -84,7 +91,7 @@ def device(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, di
         found = _cisco(rest) or _huawei(rest)
         if found:
             return found
-    if program in _JUNIPER or (program == "kernel" and _KERNEL_TCP in rest):
+    if program in _JUNIPER or program.startswith(f"{_FLOW}_session_") or (program == "kernel" and _KERNEL_TCP in rest):
         return _juniper(rest, program, fields)
     if _ACCOUNTING.match(program) or _ACCOUNTING.match(rest):
         return (Gate("cisco", "aaa", ""), {}) if _COMMAND.search(rest) else None
@@ -92,11 +99,16 @@ def device(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, di
 
 
 def _juniper(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, dict[str, Any]]:
-    if program == "rt_flow":
+    if program.startswith(_FLOW):
         told = next((data for name, data in fields.items() if name.startswith("junos@") and isinstance(data, dict)), {})
         flow = {name: told[key] for key, name in _JUNOS_FLOW.items() if told.get(key)}
+        denied = "DENY" in fields.get("msgid", "")
+        session = None if flow else _JUNOS_SESSION.match(str(fields.get("message", "")))
+        if session:
+            flow, denied = session.groupdict(), session["verb"] == "denied"
+            del flow["verb"]
         if flow:
-            action = "deny" if "DENY" in fields.get("msgid", "") else "accept"
+            action = "deny" if denied else "accept"
             return Gate("juniper", "firewall", ""), flow | {"action": action, "blocked": blocked(action)}
     bgp = program == "rpd" or ":179" in rest
     return Gate("juniper", "bgp" if bgp else "syslog", ""), {}

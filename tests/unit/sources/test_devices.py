@@ -104,6 +104,34 @@ def test_junos_flows():
     assert (event.fields["dst_ip"], event.fields["dst_port"], event.fields["blocked"]) == ("192.0.2.2", "23", "true")
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("RT_FLOW: RT_FLOW_SESSION_CREATE: session created {} 0x0 junos-telnet {} 0x0 N/A 6 p untrust trust 1", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed TCP FIN: {} 0x0 junos-telnet {} 0x0 N/A 6 p untrust", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed unset: {} 0x0 None {}", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_DENY: session denied {} 0x0 junos-telnet 6(0) p untrust trust", "deny"),
+        ("RT_FLOW[12]: RT_FLOW_SESSION_DENY_LS: session denied {} junos-telnet 6(0) p untrust trust", "deny"),
+        ("RT_FLOW_SESSION_DENY: session denied {} junos-telnet 6(0) p untrust trust", "deny"),
+    ],
+)
+@pytest.mark.parametrize(("source", "target"), [("192.0.2.1", "10.0.0.9"), ("2001:db8::1", "fd00::9")])
+def test_junos_flows_as_sentences(message, expected, source, target):
+    """A session of an SRX without structured data has the same fields, and rules of firewalls see it."""
+    event = first(HEADER + message.replace("{}", f"{source}/40000->{target}/23"))
+    assert event.gate == Gate("juniper", "firewall", "")
+    ends = tuple(event.fields[name] for name in ("src_ip", "src_port", "dst_ip", "dst_port", "action", "blocked"))
+    assert ends == (source, "40000", target, "23", expected, "true" if expected == "deny" else "false")
+    (view,) = views(event.gate)
+    assert admits(view, Logsource("", "firewall", ""))
+
+
+def test_junos_flows_that_name_no_ends():
+    """A sentence whose ends are elsewhere, such as within a text, makes no session."""
+    for message in ("session created for 192.0.2.1/1->10.0.0.9/23", "APPTRACK: session created 192.0.2.1/123456->10.0.0.9/23"):
+        assert first(f"{HEADER}RT_FLOW: RT_FLOW_SESSION_CREATE: {message}").gate == Gate("juniper", "syslog", "")
+
+
 def test_panos():
     """Traffic and URL logs of PAN-OS are told by their places."""
     cells = ["1", "2026/10/06 06:12:01", "01", "TRAFFIC", "end", *[""] * 2, "10.0.0.1", "192.0.2.2", *[""] * 15, "5123", "23"]
