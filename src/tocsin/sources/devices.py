@@ -17,15 +17,16 @@ from tocsin.sources.actions import blocked
 _MARK_CHARS: Final = 320
 _ENDS_CHARS: Final = 512
 _CISCO: Final = re.compile(
-    r"(?:\d{1,12}: +)?(?:: |[\w./-]{1,64}: ?)?(?:[*.!]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?[\d:.]{8,18}(?: [A-Z]{2,5})? ?: )?"
-    r"(?:[\w-]{1,64}\[\d{1,10}\]: )?"
+    r"(?:\d{1,12}: +)?(?:: |[\w./-]{1,64}: ?)?"
+    r"(?:[*.!]?(?:\d{4} )?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?[\d:.]{8,18}(?: [A-Z]{2,5})? ?: )?"
+    r"(?:[\w-]{1,64}\[\d{1,10}\]: |%\$ VDC-\d{1,4} %\$ )?"
     r"(?P<message>%(?P<facility>[A-Z][A-Z0-9_]{0,40}(?:-[A-Z0-9_]{1,40}){0,4}?)-[0-7]-(?P<mnemonic>[A-Za-z0-9_]{1,64}) ?:)"
 )
 """The beginning of a message: a mark further on may be what somebody made a program of another system write."""
 _HUAWEI: Final = re.compile(r"(?:[\w./-]{1,64}[: ] ?)?(?P<message>%%\d\d(?P<module>\w{1,40})/\d/(?P<mnemonic>[\w-]{1,80}))")
 _COMMANDS: Final = frozenset({"111008", "111009", "111010"})
 _LOGGED_COMMAND: Final = frozenset({"CFGLOG_LOGGEDCMD", "AAA_ACCOUNTING_MESSAGE", "VSHD_SYSLOG_CONFIG_I"})
-_ACCOUNTING: Final = re.compile(r"tac_plus|tacacs|CISE_TACACS", re.IGNORECASE)
+_ACCOUNTING: Final = re.compile(r"tac_plus|tacacs|CISE_TACACS|CSCOacs_TACACS", re.IGNORECASE)
 _TASK: Final = re.compile(r"(?:[^\t]{0,255}\t){1,4}(?:start|stop|update)\t")
 _COMMAND: Final = re.compile(r"\bcmd=|CmdAV=|\bcmd-arg=")
 _JUNIPER: Final = frozenset(
@@ -130,7 +131,7 @@ def _cisco(rest: str) -> tuple[Gate, dict[str, Any]] | None:
 
 
 def _cisco_service(facility: str, mnemonic: str, filtered: bool, text: str) -> str:
-    if mnemonic in _COMMANDS or mnemonic in _LOGGED_COMMAND or "AAA" in facility:
+    if mnemonic in _COMMANDS or mnemonic in _LOGGED_COMMAND or "AAA" in facility or facility == "ACCOUNTING":
         return "aaa"
     if filtered:
         return "firewall"

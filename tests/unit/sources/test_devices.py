@@ -8,6 +8,7 @@ from text_reading import MEGABYTE, read, seconds
 from tocsin.events import Gate
 from tocsin.rules.logsource import admits, views
 from tocsin.rules.rule import Logsource
+from tocsin.sources import recognise
 from tocsin.sources.interface import Stream
 from tocsin.sources.syslog import SyslogSource
 
@@ -39,6 +40,15 @@ def first(text):
         (HEADER + "tac_plus[7]: 10.0.0.1 a tty1 10.1.1.2 stop cmd=show version <cr>", ("cisco", "aaa")),
         (HEADER + "tac_plus[7]: session started", ("linux", "syslog")),
         (HEADER + "CISE_TACACS_Accounting 0001 1 0 2026-10-06 CmdSet=[ CmdAV=show version ]", ("cisco", "aaa")),
+        (
+            HEADER + ": 2026 Oct  6 06:12:01 UTC: %ACCOUNTING-6-ACCOUNTING: update:1.1.1.1@pts/0:a:show version",
+            ("cisco", "aaa"),
+        ),
+        ("<189>: 2026 Oct  6 06:12:01 UTC: %ACCOUNTING-6-ACCOUNTING: update:1.1.1.1@pts/0:a:show ver", ("cisco", "aaa")),
+        ("2026 Oct  6 06:12:01.123 nx1 %$ VDC-1 %$ %ACCOUNTING-6-ACCOUNTING: update:a:show ver", ("cisco", "aaa")),
+        ("2026 Oct  6 06:12:01 nx1 %ETHPORT-5-IF_DOWN_ADMIN_DOWN: Interface is down", ("cisco", "syslog")),
+        (HEADER + "CSCOacs_TACACS_Accounting 1 1 0 2026-10-06 CmdSet=[ CmdAV=show CmdArgAV=<cr> ]", ("cisco", "aaa")),
+        ("Tue Oct  6 06:12:01 2026\t10.0.0.1\ta\ttty1\t10.1.1.2\tstop\ttask_id=1\tcmd=show version <cr>", ("cisco", "aaa")),
         ("Oct  6 2026 06:12:01 NE40 %%01BGP/4/BGP_AUTH_FAILED(l)[1]: peer 192.0.2.1:179", ("huawei", "bgp")),
         ("2026-10-06 06:12:01 NE40 %%01SHELL/5/CMDRECORD(l): x", ("huawei", "syslog")),
         (HEADER + "rpd[7]: bgp_read_v4_message: NOTIFICATION received", ("juniper", "bgp")),
@@ -60,6 +70,11 @@ def test_whose_a_line_is(line, gate):
 def test_lines_of_devices_are_recognised():
     """A file of a device's own buffer is one of syslog."""
     assert SOURCE.recognise(b"*Oct  6 06:12:01.123: %SYS-5-CONFIG_I: a\n.Oct  6 06:12:02.123: %LINK-3-UPDOWN: b\n")
+    assert SOURCE.recognise(b"2026 Oct  6 06:12:01 nx1 %SYSMGR-3-BASIC_TRACE: a\n<189>: 2026 Oct  6 06:12:01 UTC: %A-6-B: b\n")
+    assert (
+        recognise(b"Tue Oct  6 06:12:01 2026\t10.0.0.1\ta\ttty1\t10.1.1.2\tstop\ttask_id=1\tcmd=show <cr>\n" * 3).name
+        == "syslog"
+    )
     assert not SOURCE.recognise(b"%SYS is no mark\nnor is this\n")
 
 
