@@ -69,7 +69,7 @@ def learn(paths: tuple[str, ...], output: Path | None, password: tuple[str, ...]
         _tell(outcome)
     if not any(outcome.status != "skipped" for outcome in outcomes):
         why = "none of the files could be read" if outcomes else f"no file was found in {', '.join(paths)}"
-        click.echo(safe_text(f"nothing to learn from: {why}\n{_LEARN_FROM}"), err=True)
+        click.echo(f"{safe_text(f'nothing to learn from: {why}')}\n{_LEARN_FROM}", err=True)
         return EXIT_NOTHING_READ
     text = site_text(learnt)
     if output is None:
