@@ -123,7 +123,13 @@ def test_learn_tells_what_it_could_not_read(tmp_path: Path) -> None:
     done = tocsin("site", "learn", tmp_path / "x.bin")
     assert done.returncode == 3
     assert "x.bin: skipped: the format is not recognised [F002]" in done.stderr
+    assert "nothing to learn from: none of the files could be read" in done.stderr
     assert tocsin("site", "learn", tmp_path / "missing").returncode == 2
+    (tmp_path / "empty").mkdir()
+    done = tocsin("site", "learn", tmp_path / "empty")
+    assert done.returncode == 3
+    assert f"nothing to learn from: no file was found in {tmp_path / 'empty'}" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: give logs of Zeek")
 
 
 def test_placeholders_of_the_site(site: Path, tmp_path: Path) -> None:

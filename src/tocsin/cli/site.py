@@ -19,7 +19,7 @@ from tocsin.sites.write import site_text
 
 EXIT_NOTHING_READ = 3
 EXIT_PROBLEMS = 4
-_SHOWN = 15
+_LEARN_FROM = "hint: give logs of Zeek, with those of industrial protocols, or captures (pcap, pcapng); see docs/site-file.md"
 
 
 @click.group()
@@ -76,7 +76,8 @@ def learn(paths: tuple[str, ...], output: Path | None, force: bool, password: tu
     for outcome in outcomes:
         _tell(outcome)
     if not any(outcome.status != "skipped" for outcome in outcomes):
-        click.echo("nothing was readable", err=True)
+        why = "none of the files could be read" if outcomes else f"no file was found in {', '.join(paths)}"
+        click.echo(f"{safe_text(f'nothing to learn from: {why}')}\n{_LEARN_FROM}", err=True)
         return EXIT_NOTHING_READ
     if not learnt.talks:
         click.echo("no conversation was seen: give logs of Zeek (conn, modbus, dnp3 ...) or captures of the network", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -11,6 +12,7 @@ import yaml
 from tocsin.errors import RuleError, TocsinError, Where
 
 E = TypeVar("E", bound=TocsinError)
+_SPELT_AS_CLOCK: Final = re.compile(r"[-+0-9]+:")
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -34,13 +36,24 @@ class _Loader(yaml.CSafeLoader):
         return mapping
 
 
-def load_documents(text: bytes, path: str) -> list[Any]:
-    """Return the YAML documents of a file.
+class _PlainLoader(_Loader):
+    """A loader by which 18:00 stays a text; YAML 1.1 reads it as a number to the base of 60."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - declared so by the base class
+        first: [
+            (tag, re.compile(f"(?!{_SPELT_AS_CLOCK.pattern}){pattern.pattern}", pattern.flags)) for tag, pattern in resolvers
+        ]
+        for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+    }
+
+
+def load_documents(text: bytes, path: str, base_60: bool = True) -> list[Any]:
+    """Return the YAML documents of a file; without `base_60`, `18:00` and the like stay texts.
 
     Raises: RuleError R001 with its place when the text is no YAML.
     """
     try:
-        return [document for document in yaml.load_all(text, _Loader) if document is not None]
+        return [document for document in yaml.load_all(text, _Loader if base_60 else _PlainLoader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise _yaml_error(error, text, path) from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,12 @@ from tocsin.rules.view import Alias, Tag, View
 _FOLDER: Final = Path(__file__).parent / "maps"
 _SUFFIX: Final = ".yml"
 _WITHOUT_SOURCE: Final = "_without_source"
+_FORMATS: Final = (
+    "access_log application_log auditd capture cef clamav csv dns_log error_log evtx json keyvalue sql_log squid syslog w3c xml"
+    " zeek"
+)
+FORMATS: Final = frozenset(_FORMATS.split())
+"""The names of all sources, which this room must not import."""
 _KEYS: Final = frozenset({"product", "formats", "open", "fields", "channels"})
 _CHANNEL_KEYS: Final = frozenset({"logsources", "fields"})
 _LOGSOURCE_KEYS: Final = frozenset({"category", "service"})
@@ -98,10 +105,18 @@ def parse_map(text: str, label: str) -> FieldMap:
         aliases = (*own, *(alias for alias in shared if alias.field not in named))
         tags = _tags(label, product, str(name), entry.get("logsources"))
         channels[str(name)] = View(tags, aliases)
-    formats = found.get("formats") or []
+    return FieldMap(product, _formats(label, found.get("formats") or []), found.get("open") is True, shared, channels)
+
+
+def _formats(label: str, formats: Any) -> tuple[str, ...]:
     if not isinstance(formats, list) or not all(isinstance(item, str) for item in formats):
         raise _wrong(label, "formats", "no list of names")
-    return FieldMap(product, tuple(formats), found.get("open") is True, shared, channels)
+    for item in formats:
+        if item not in FORMATS:
+            near = get_close_matches(item, FORMATS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(FORMATS))}"
+            raise _wrong(label, "formats", f"unknown format {item!r}; {hint}")
+    return tuple(formats)
 
 
 def _tags(label: str, product: str, channel: str, logsources: Any) -> tuple[Tag, ...]:
@@ -146,4 +161,4 @@ def _wrong(label: str, place: str, message: str) -> FieldMapError:
     return FieldMapError("R060", f"{place}: {message}", where=Where(label))
 
 
-__all__ = ["FieldMap", "field_map", "is_open", "parse_map", "products", "without_source"]
+__all__ = ["FORMATS", "FieldMap", "field_map", "is_open", "parse_map", "products", "without_source"]

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from tocsin.errors import RuleError, SiteError
 from tocsin.rules.documents import load_documents, place
 from tocsin.sites.addresses import parse_address, parse_hostname, parse_mac, parse_network
+from tocsin.sites.protocol_names import FUNCTIONS, PROTOCOLS, is_function
 from tocsin.sites.protocols import canonical
 from tocsin.sites.roles import ROLES, is_role
 from tocsin.sites.site import (
@@ -39,7 +40,17 @@ _ASSET: Final = ("addresses", "roles", "zone", "criticality", *_NOTES)
 _CONVERSATION: Final = ("from", "to", "protocol", "port", "writes", "functions", "description", "seen")
 _HOURS: Final = ("time_zone", "days", "from", "until", "roles", "description")
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
-_MINUTES: Final = 24 * 60
+_FORMS: Final[dict[str | int, str]] = {
+    "": "a site file has keys such as 'site: Riverdale Water', 'zones:', 'assets:'",
+    "zones": "write each as NAME: {level: 2, networks: [10.20.6.0/24]}, without a dash before it",
+    "assets": "write each as NAME: {addresses: [10.20.6.5], roles: [hmi]}, without a dash before it",
+    "conversations": "write each as - {from: PANEL-01, to: PLC-1, protocol: modbus, port: 502}",
+    "working_hours": 'write {time_zone: UTC, days: [mon], from: "06:00", until: "18:00"}',
+    "placeholders": "write each as NAME: [value, value]",
+}
+"""Key of the file -> how its entries are written."""
+_START: Final = "begin with the name of the site, such as 'site: Riverdale Water'; `tocsin site learn` proposes a file"
+_TIME_ZONE: Final = "a name such as Europe/Berlin or UTC, of the time zones that this computer has"
 _PLACEHOLDER: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -64,7 +75,7 @@ def parse_site(text: bytes, path: str) -> tuple[Site, list[SiteError], list[Site
     A site with problems lacks what they are about.
     """
     try:
-        documents = load_documents(text, path)
+        documents = load_documents(text, path, base_60=False)
     except RuleError as error:
         return Site(""), [SiteError("S001", error.message, where=error.where, hint=error.hint)], []
     reader = _Reader()
@@ -72,7 +83,8 @@ def parse_site(text: bytes, path: str) -> tuple[Site, list[SiteError], list[Site
         site = reader.site(documents[0])
     else:
         site = Site("")
-        reader.wrong("S004", f"a site file has one document, this one has {len(documents)}", ())
+        hint = "put everything into one, without lines of '---'" if documents else _START
+        reader.wrong("S004", f"a site file has one document, this one has {len(documents) or 'none'}", (), hint)
     return site, _placed(reader.problems, text, path), _placed(reader.warnings, text, path)
 
 
@@ -96,10 +108,14 @@ class _Reader:
         """Note a problem."""
         self.problems.append(SiteError(code, message, hint=hint, trail=trail))
 
+    def doubtful(self, code: str, message: str, trail: Trail, hint: str) -> None:
+        """Note what is likely a mistake, and can be used."""
+        self.warnings.append(SiteError(code, message, hint=hint, trail=trail))
+
     def site(self, body: Any) -> Site:
         """Return the site of a document."""
         found = self._map(body, (), _SITE)
-        name = self._text(found, (), "site", required=True)
+        name = self._text(found, (), "site", _START)
         self._read_zones(found.get("zones"))
         self._read_assets(found.get("assets"))
         conversations = tuple(
@@ -114,7 +130,7 @@ class _Reader:
         """Return a map with known keys only; empty when the value is none."""
         if not isinstance(value, dict):
             expected = f"expected a map with {', '.join(list(keys)[:4])} ..." if keys else "expected a map"
-            self.wrong("S004", f"{expected}, not {_shown(value)}", trail)
+            self.wrong("S004", f"{expected}, not {_shown(value)}", trail, _FORMS.get(trail[0] if trail else "", ""))
             return {}
         for key in value if keys else ():
             if key not in keys:
@@ -122,11 +138,12 @@ class _Reader:
                 self.wrong("S002", f"unknown key {str(key)!r}", (*trail, f"key:{key}"), hint)
         return {str(key): item for key, item in value.items()}
 
-    def _text(self, found: dict[str, Any], trail: Trail, key: str, required: bool = False) -> str:
+    def _text(self, found: dict[str, Any], trail: Trail, key: str, required: str = "") -> str:
+        """Return the text of a key; `required` is the hint that is given when there is none."""
         value = found.get(key)
         if value is None or value == "":
             if required and found:
-                self.wrong("S003", f"the key {key!r} is missing or empty", trail)
+                self.wrong("S003", f"the key {key!r} is missing or empty", trail, required)
             return ""
         if isinstance(value, (dict, list)):
             self.wrong("S004", f"{key!r} is a text, not {_shown(value)}", (*trail, key))
@@ -138,7 +155,9 @@ class _Reader:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.wrong("S004", f"{key!r} is a list, not {_shown(value)}", (*trail, key))
+            self.wrong(
+                "S004", f"{key!r} is a list, not {_shown(value)}", (*trail, key), _FORMS.get(key, "write it as [one, other]")
+            )
             return []
         return value
 
@@ -211,7 +230,7 @@ class _Reader:
             address, mac = parse_address(text), parse_mac(text)
             host = "" if address or mac else parse_hostname(text)
             if not (address or mac or host) or text.isdecimal():
-                hint = "one address each, networks belong to zones; a hardware address stands in quotes"
+                hint = "one address each, networks belong to zones"
                 self.wrong("S004", f"{text!r} is no address and no name of a host", at, hint)
             elif self._is_free(address or mac or host, taken, name, at):
                 addresses += [address] if address else []
@@ -250,7 +269,7 @@ class _Reader:
             roles.append(role)
             near = _near(role, ROLES, 0.85) if role not in ROLES else ""
             if near:
-                self.warnings.append(SiteError("S005", f"the role {role!r} is not a known one", hint=near, trail=at))
+                self.doubtful("S005", f"the role {role!r} is not a known one", at, near)
         return tuple(dict.fromkeys(roles))
 
     def _criticality(self, found: dict[str, Any], trail: Trail) -> str:
@@ -262,7 +281,7 @@ class _Reader:
         for address in asset.addresses:
             if networks and not any(address in network for network in networks):
                 message = f"{address} lies outside the networks of the zone {asset.zone!r}"
-                self.warnings.append(SiteError("S007", message, trail=(*trail, "zone"), hint="correct one of them"))
+                self.doubtful("S007", message, (*trail, "zone"), "correct one of them")
 
     def _conversation(self, entry: Any, trail: Trail) -> Conversation | None:
         found = self._map(entry, trail, _CONVERSATION)
@@ -273,14 +292,35 @@ class _Reader:
             if found.get(key) is None:
                 self.wrong("S003", f"the key {key!r} is missing or empty", trail, "'any' stands for every address")
             ends[key] = tuple(end for at, text in self._texts(found, trail, key) if (end := self._endpoint(text, at)))
-        functions = tuple(text for _, text in self._texts(found, trail, "functions"))
-        protocol = canonical(self._text(found, trail, "protocol"))
-        if protocol == "any":
-            protocol = ""
+        protocol = self._protocol(found, trail)
+        functions = tuple(self._functions(found, trail, protocol))
         writes = found.get("writes", False)
         if not isinstance(writes, bool):
             self.wrong("S004", f"'writes' is true or false, not {_shown(writes)}", (*trail, "writes"))
         return Conversation(ends["from"], ends["to"], protocol, self._port(found, trail), writes is True, functions)
+
+    def _protocol(self, found: dict[str, Any], trail: Trail) -> str:
+        """Return the protocol, empty for any; one that no log is known to name is doubtful, unless it was learnt from a log."""
+        written = self._text(found, trail, "protocol")
+        protocol = canonical(written)
+        if protocol in ("", "any"):
+            return ""
+        if protocol not in PROTOCOLS:
+            near = _near(protocol, PROTOCOLS, 0.75)
+            if near or "seen" not in found:
+                hint = near or "the names are those of logs, such as modbus, s7comm, http; docs/site-file.md lists them"
+                self.doubtful("S005", f"the protocol {written!r} is not a known one", (*trail, "protocol"), hint)
+        return protocol
+
+    def _functions(self, found: dict[str, Any], trail: Trail, protocol: str) -> Iterator[str]:
+        for at, text in self._texts(found, trail, "functions"):
+            if not is_function(protocol, text):
+                known = sorted(FUNCTIONS[protocol])
+                begun = [name for name in known if name.startswith(f"{text.upper()}_")]
+                hint = f"did you mean {', '.join(begun[:4])}?" if begun else _near(text, known)
+                hint = hint or f"logs write for example {', '.join(known[:4])}"
+                self.doubtful("S005", f"no log of {protocol} can have the function {text!r}", at, hint)
+            yield text
 
     def _port(self, found: dict[str, Any], trail: Trail) -> int:
         value = found.get("port")
@@ -313,6 +353,9 @@ class _Reader:
 
     def _named_end(self, kind: Any, name: str, known: Collection[str], trail: Trail) -> Endpoint | None:
         if name in known:
+            if kind == "role" and name not in self._roles:
+                hint = _near(name, self._roles) or "give the role to an asset, or name the asset itself"
+                self.doubtful("S005", f"no asset has the role {name!r}", trail, hint)
             return Endpoint(kind, name)
         self._unknown(kind, name, known, trail)
         return None
@@ -328,7 +371,7 @@ class _Reader:
                 yield hours
 
     def _hours(self, found: dict[str, Any], trail: Trail) -> WorkingHours | None:
-        zone_name = self._text(found, trail, "time_zone", required=True)
+        zone_name = self._text(found, trail, "time_zone", _TIME_ZONE)
         zone = self._time_zone(zone_name, trail)
         days = [
             DAYS.index(day)
@@ -351,8 +394,7 @@ class _Reader:
         try:
             return ZoneInfo(name) if name else None
         except (KeyError, OSError, ValueError):  # an unknown name, a folder, a name with NUL or leading out of the database
-            hint = "a name such as Europe/Berlin or UTC, of the time zones that this computer has"
-            self.wrong("S004", f"{name!r} is no time zone", (*trail, "time_zone"), hint)
+            self.wrong("S004", f"{name!r} is no time zone", (*trail, "time_zone"), _TIME_ZONE)
             return None
 
     def _clock(self, found: dict[str, Any], trail: Trail, key: str) -> time | None:
@@ -360,8 +402,6 @@ class _Reader:
         if value is None:
             self.wrong("S003", f"the key {key!r} is missing or empty", trail, 'a time of day such as "06:00"')
             return None
-        if type(value) is int and 0 <= value <= _MINUTES:  # YAML reads 18:00 without quotes as a number of minutes
-            return time(value // 60 % 24, value % 60)
         match = _CLOCK.fullmatch(str(value))
         if match is None or (match[1] == "24" and match[2] != "00"):
             self.wrong("S004", f"{_shown(value)} is no time of day", (*trail, key), 'such as "06:00", from 00:00 to 24:00')

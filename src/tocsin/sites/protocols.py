@@ -88,7 +88,7 @@ _WRITES: Final[dict[str, re.Pattern[str]]] = {
 }
 _TRANSFERS: Final = re.compile(r"request download|download .*|.* upload|upload|plc (?:control|stop).*", re.IGNORECASE)
 
-_SERVICES: Final = {
+SERVICES: Final = {
     "dnp3_tcp": "dnp3",
     "dnp3_udp": "dnp3",
     "opcua-binary": "opcua",
@@ -184,7 +184,7 @@ def fields_of(channel: str) -> tuple[str, ...]:
 def canonical(protocol: str) -> str:
     """Return the name of a protocol as a site file has it."""
     name = protocol.strip().casefold()
-    return _SERVICES.get(name, name)
+    return SERVICES.get(name, name)
 
 
 def family(protocol: str) -> frozenset[str]:
@@ -253,6 +253,7 @@ __all__ = [
     "INDUSTRIAL",
     "INTERACTIVE",
     "LOGS",
+    "SERVICES",
     "Exchange",
     "Log",
     "canonical",

@@ -17,15 +17,16 @@ from tocsin.sources.actions import blocked
 _MARK_CHARS: Final = 320
 _ENDS_CHARS: Final = 512
 _CISCO: Final = re.compile(
-    r"(?:\d{1,12}: +)?(?:: |[\w./-]{1,64}: ?)?(?:[*.!]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?[\d:.]{8,18}(?: [A-Z]{2,5})? ?: )?"
-    r"(?:[\w-]{1,64}\[\d{1,10}\]: )?"
+    r"(?:\d{1,12}: +)?(?:: |[\w./-]{1,64}: ?)?"
+    r"(?:[*.!]?(?:\d{4} )?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?[\d:.]{8,18}(?: [A-Z]{2,5})? ?: )?"
+    r"(?:[\w-]{1,64}\[\d{1,10}\]: |%\$ VDC-\d{1,4} %\$ )?"
     r"(?P<message>%(?P<facility>[A-Z][A-Z0-9_]{0,40}(?:-[A-Z0-9_]{1,40}){0,4}?)-[0-7]-(?P<mnemonic>[A-Za-z0-9_]{1,64}) ?:)"
 )
 """The beginning of a message: a mark further on may be what somebody made a program of another system write."""
 _HUAWEI: Final = re.compile(r"(?:[\w./-]{1,64}[: ] ?)?(?P<message>%%\d\d(?P<module>\w{1,40})/\d/(?P<mnemonic>[\w-]{1,80}))")
 _COMMANDS: Final = frozenset({"111008", "111009", "111010"})
 _LOGGED_COMMAND: Final = frozenset({"CFGLOG_LOGGEDCMD", "AAA_ACCOUNTING_MESSAGE", "VSHD_SYSLOG_CONFIG_I"})
-_ACCOUNTING: Final = re.compile(r"tac_plus|tacacs|CISE_TACACS", re.IGNORECASE)
+_ACCOUNTING: Final = re.compile(r"tac_plus|tacacs|CISE_TACACS|CSCOacs_TACACS", re.IGNORECASE)
 _TASK: Final = re.compile(r"(?:[^\t]{0,255}\t){1,4}(?:start|stop|update)\t")
 _COMMAND: Final = re.compile(r"\bcmd=|CmdAV=|\bcmd-arg=")
 _JUNIPER: Final = frozenset(
@@ -55,6 +56,7 @@ _JUNIPER: Final = frozenset(
         "kmd",
     }
 )
+_FLOW: Final = "rt_flow"
 _KERNEL_TCP: Final = "tcp_auth_ok"
 _JUNOS_FLOW: Final = {
     "source-address": "src_ip",
@@ -62,6 +64,12 @@ _JUNOS_FLOW: Final = {
     "destination-address": "dst_ip",
     "destination-port": "dst_port",
 }
+_JUNOS_SESSION: Final = re.compile(
+    r"(?:RT_FLOW_SESSION_[A-Z_]{1,32}: )?session (?P<verb>created|denied|closed(?: [^:]{1,80})?:) ?"
+    r"(?P<src_ip>[\da-fA-F.:]{2,45})/(?P<src_port>\d{1,5})->(?P<dst_ip>[\da-fA-F.:]{2,45})/(?P<dst_port>\d{1,5})(?!\d)",
+    re.ASCII,
+)
+"""The same as a sentence, where the device writes no structured data."""
 _PAN: Final = re.compile(
     r"\d{0,2},\d{4}/\d\d/\d\d \d\d:\d\d:\d\d,[^,]{0,32},(TRAFFIC|THREAT|GLOBALPROTECT|SYSTEM|CONFIG|USERID|HIPMATCH),"
 )
@@ -84,7 +92,7 @@ def device(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, di
         found = _cisco(rest) or _huawei(rest)
         if found:
             return found
-    if program in _JUNIPER or (program == "kernel" and _KERNEL_TCP in rest):
+    if program in _JUNIPER or program.startswith(f"{_FLOW}_session_") or (program == "kernel" and _KERNEL_TCP in rest):
         return _juniper(rest, program, fields)
     if _ACCOUNTING.match(program) or _ACCOUNTING.match(rest):
         return (Gate("cisco", "aaa", ""), {}) if _COMMAND.search(rest) else None
@@ -92,11 +100,16 @@ def device(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, di
 
 
 def _juniper(rest: str, program: str, fields: Mapping[str, Any]) -> tuple[Gate, dict[str, Any]]:
-    if program == "rt_flow":
+    if program.startswith(_FLOW):
         told = next((data for name, data in fields.items() if name.startswith("junos@") and isinstance(data, dict)), {})
         flow = {name: told[key] for key, name in _JUNOS_FLOW.items() if told.get(key)}
+        denied = "DENY" in fields.get("msgid", "")
+        session = None if flow else _JUNOS_SESSION.match(str(fields.get("message", "")))
+        if session:
+            flow, denied = session.groupdict(), session["verb"] == "denied"
+            del flow["verb"]
         if flow:
-            action = "deny" if "DENY" in fields.get("msgid", "") else "accept"
+            action = "deny" if denied else "accept"
             return Gate("juniper", "firewall", ""), flow | {"action": action, "blocked": blocked(action)}
     bgp = program == "rpd" or ":179" in rest
     return Gate("juniper", "bgp" if bgp else "syslog", ""), {}
@@ -118,7 +131,7 @@ def _cisco(rest: str) -> tuple[Gate, dict[str, Any]] | None:
 
 
 def _cisco_service(facility: str, mnemonic: str, filtered: bool, text: str) -> str:
-    if mnemonic in _COMMANDS or mnemonic in _LOGGED_COMMAND or "AAA" in facility:
+    if mnemonic in _COMMANDS or mnemonic in _LOGGED_COMMAND or "AAA" in facility or facility == "ACCOUNTING":
         return "aaa"
     if filtered:
         return "firewall"

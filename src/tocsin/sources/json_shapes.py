@@ -18,7 +18,16 @@ from tocsin.sources.json_audits import AUDIT_KEYS, audit_shape
 from tocsin.sources.json_flows import FLOW_KEYS, flow_shape
 from tocsin.sources.json_macos import MACOS_KEYS, macos_shape
 from tocsin.sources.json_network import EVE_KEYS, ZEEK_KEYS, eve_shape, zeek_shape
-from tocsin.sources.json_web import DUO_KEYS, GLOBALPROTECT_KEYS, WEB_KEYS, duo_shape, globalprotect_shape, web_shape
+from tocsin.sources.json_web import (
+    DUO_KEYS,
+    GITLAB_KEYS,
+    GLOBALPROTECT_KEYS,
+    WEB_KEYS,
+    duo_shape,
+    gitlab_shape,
+    globalprotect_shape,
+    web_shape,
+)
 from tocsin.sources.windows import windows_event
 
 Object = Mapping[str, Any]
@@ -373,6 +382,7 @@ _SHAPES: Final[tuple[tuple[frozenset[str], _Shape], ...]] = (
     (frozenset({"event", "event.code"}), _ecs_shape),
     (EVE_KEYS, eve_shape),
     (ZEEK_KEYS, zeek_shape),
+    (GITLAB_KEYS, gitlab_shape),
     (WEB_KEYS, web_shape),
     (DUO_KEYS, duo_shape),
     (GLOBALPROTECT_KEYS, globalprotect_shape),

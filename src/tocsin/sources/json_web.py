@@ -1,7 +1,7 @@
 """Access logs of web servers as JSON: the variables of nginx, the usual names of Apache's, Caddy's and Traefik's own.
 
 The names are those that the administrator chose; an object is taken for a request when it tells who asked, what for, and how
-that ended. Cisco Duo and the log of GlobalProtect are told by their own keys.
+that ended. Requests to GitLab's own application, Cisco Duo and the log of GlobalProtect are told by their own keys.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ _TARGETS: Final = ("request_uri", "request_target", "RequestPath", "url", "uri",
 _QUERIES: Final = ("args", "query_string", "query")
 _METHODS: Final = ("request_method", "method", "verb", "RequestMethod")
 _LINES: Final = ("request", "request_line")
+_GITLAB: Final = {"controller": ("production_json", ("action",)), "route": ("api_json", ("correlation_id",))}
+"""Key of a request to GitLab -> the log that has it, and what else is there."""
 _TIMES: Final = ("time_iso8601", "@timestamp", "time_local", "timestamp", "time", "msec", "ts", "StartUTC", "StartLocal")
 _CADDY_HEADERS: Final = {"User-Agent": "http_user_agent", "Referer": "http_referer", "Cookie": "http_cookie"}
 
 WEB_KEYS: Final = frozenset((*_CLIENTS, "request"))
 """Keys of which a request has at least one."""
+GITLAB_KEYS: Final = frozenset({"controller", "route"})
 DUO_KEYS: Final = frozenset({"txid"})
 GLOBALPROTECT_KEYS: Final = frozenset({"task"})
 
@@ -111,6 +114,20 @@ def _time(value: Any) -> str:
     return log_time(text.strip("[]")) if text else ""
 
 
+def gitlab_shape(inner: Object, found: Object, number: int) -> Event | None:
+    """Return a request of GitLab's production_json.log or api_json.log, or None.
+
+    Other applications of Rails have a controller and an action too; GitLab adds the id of the request, or parameters as a list.
+    """
+    own = "correlation_id" in inner or isinstance(inner.get("params"), list)
+    if not own or not all(isinstance(inner.get(name), str) for name in ("method", "path")) or "status" not in inner:
+        return None
+    for key, (channel, others) in _GITLAB.items():
+        if isinstance(inner.get(key), str) and all(isinstance(inner.get(name), str) for name in others):
+            return Event(Gate("gitlab", channel, ""), inner, found, _time(inner.get("time")), "", number)
+    return None
+
+
 def duo_shape(inner: Object, found: Object, number: int) -> Event | None:
     """Return an event of Cisco Duo's authentication log, or None."""
     if "event_type" not in inner or "factor" not in inner or "reason" not in inner:
@@ -128,4 +145,13 @@ def globalprotect_shape(inner: Object, found: Object, number: int) -> Event | No
     )
 
 
-__all__ = ["DUO_KEYS", "GLOBALPROTECT_KEYS", "WEB_KEYS", "duo_shape", "globalprotect_shape", "web_shape"]
+__all__ = [
+    "DUO_KEYS",
+    "GITLAB_KEYS",
+    "GLOBALPROTECT_KEYS",
+    "WEB_KEYS",
+    "duo_shape",
+    "gitlab_shape",
+    "globalprotect_shape",
+    "web_shape",
+]

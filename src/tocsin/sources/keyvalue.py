@@ -21,6 +21,13 @@ _PAIR: Final = re.compile(r'[\s,]*([A-Za-z_@][\w.\-@/]{0,127})=(?:"([^"\\]*+(?:\
 _TABBED: Final = re.compile(r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\t(?P<rest>[A-Za-z_]\w{0,63}=.*)", re.DOTALL)
 _ZSCALER: Final = frozenset({"url", "requestmethod", "urlcategory"})
 _PRI: Final = re.compile(r"<\d{1,3}>")
+_HEADER: Final = re.compile(
+    r"(?:<\d{1,3}>)?(?:\d )?"
+    r"(?:(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S{0,16})|[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?) "
+    r"(?:(?P<host>[^\s=:]{1,255}) +)?(?:[^\s=:]{1,128}: +|(?:[^\s=]{1,128} ){3}- +)?(?=[A-Za-z_]\w{0,63}=)",
+    re.ASCII,
+)
+"""The header of syslog, which a file has from where another way of shipping began; without a year it tells no time."""
 _ESCAPE: Final = re.compile(r'\\(["\\])')
 _FEW_PAIRS: Final = 3
 _FORTI: Final = frozenset({"logid", "log_id"})
@@ -125,7 +132,7 @@ def forti_look(event: Event) -> Event | None:
 
 
 class KeyValueSource:
-    """Lines that are pairs from the first character, or after the priority of syslog."""
+    """Lines that are pairs from the first character, or after the priority of syslog; some may have a whole header of it."""
 
     name: ClassVar[str] = "keyvalue"
 
@@ -144,13 +151,22 @@ def _unmarked(text: str) -> str:
     return text[found.end() :] if found else text
 
 
+def _headed(line: Line) -> Event | None:
+    """Return the event of a line whose pairs stand after a header of syslog, or None."""
+    found = _HEADER.match(line.text)
+    if not found:
+        return None
+    host = found["host"] or ""
+    return line_event(line, line.text[found.end() :], normal_time(found["iso"]), "" if host == "-" else host)
+
+
 def _events(stream: Stream) -> Iterator[Sized | Loss]:
     losses = Losses()
     for line in read_lines(stream, losses):
         if isinstance(line, Loss):
             yield line
             continue
-        event = line_event(line, _unmarked(line.text))
+        event = line_event(line, _unmarked(line.text)) or _headed(line)
         if event:
             yield Sized(event, line.size_bytes)
             look = forti_look(event)

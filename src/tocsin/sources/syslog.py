@@ -44,7 +44,8 @@ _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # no
 _PRI: Final = r"(?:<(?P<pri>\d{1,3})>)"
 _ISO: Final = r"(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
 _MONTH_AND_DAY: Final = rf"(?P<month>{'|'.join(_MONTHS)}) {{1,2}}(?P<day>\d{{1,2}})"
-_OLD: Final = _MONTH_AND_DAY + r" (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d(?:\.\d{1,9})?)"
+_CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d(?:\.\d{1,9})?)"
+_OLD: Final = _MONTH_AND_DAY + r" (?:(?P<year>\d{4}) )?" + _CLOCK
 _NAMES: Final = r"(?P<host>\S{1,255}) (?P<program>\S{1,128}) (?P<pid>\S{1,128}) (?P<msgid>\S{1,64})"
 _RFC5424: Final = re.compile(rf"{_PRI}\d{{1,2}} (?:-|{_ISO}) {_NAMES} (?P<rest>[-\[].*)", re.ASCII | re.DOTALL)
 _STAMPED: Final = re.compile(
@@ -59,6 +60,12 @@ _DEVICE: Final = re.compile(
     re.ASCII | re.DOTALL,
 )
 """What a device of Cisco writes where no server of syslog put its header before it."""
+_NEXUS: Final = re.compile(
+    _PRI + rf"?(?:: +)?(?P<year>\d{{4}}) {_MONTH_AND_DAY} {_CLOCK}(?: [A-Z]{{2,5}})?(?:: +| (?P<host>[\w.-]{{1,255}}):? +)"
+    r"(?:%\$ VDC-\d{1,4} %\$ +)?(?P<rest>%[A-Z][A-Z0-9_-]{1,200}-[0-7]-\w{1,64} ?:.*)",
+    re.ASCII | re.DOTALL,
+)
+"""The same of NX-OS, where the year goes first."""
 _DATED: Final = re.compile(
     r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[+-]\d\d:\d\d)?) (?P<host>[\w.-]{1,255}) (?P<rest>%%\d\d.*)",
     re.ASCII | re.DOTALL,
@@ -70,6 +77,12 @@ _ACCOUNTED: Final = re.compile(
     re.ASCII | re.DOTALL,
 )
 """What a server of TACACS+ writes of the commands that it accounts for."""
+_ACCOUNTED_BY_DAY: Final = re.compile(
+    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) {_MONTH_AND_DAY} {_CLOCK} (?P<year>\d{{4}})\t(?P<host>\S{{1,255}})"
+    r"\t(?P<rest>.*\t(?:start|stop|update)\t.*)",
+    re.ASCII | re.DOTALL,
+)
+"""The same with the day of the week."""
 _ELEMENT: Final = re.compile(r'\[(?P<id>[^\s=\]"]{1,128})(?P<params>(?: +[^\s=\]"]{1,128}="(?:[^"\\]|\\.)*+")*+) *\]')
 _PARAM: Final = re.compile(r'([^\s=\]"]{1,128})="((?:[^"\\]|\\.)*+)"')
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
@@ -194,7 +207,11 @@ class _Reader:
 def _device_header(text: str) -> re.Match[str] | None:
     if not text[:1].isascii() or text[:1].islower():
         return None
-    return _DEVICE.match(text) or _DATED.match(text) or (_ACCOUNTED.match(text) if "\t" in text else None)
+    if "\t" in text:
+        accounted = _ACCOUNTED.match(text) or _ACCOUNTED_BY_DAY.match(text)
+        if accounted:
+            return accounted
+    return _DEVICE.match(text) or _NEXUS.match(text) or _DATED.match(text)
 
 
 def line_event(line: Line) -> Event:

@@ -10,7 +10,10 @@ import pytest
 
 from tocsin.errors import SiteError
 from tocsin.sites.parse import load_site, parse_site
+from tocsin.sites.protocol_names import FUNCTIONS, PROTOCOLS
+from tocsin.sites.protocols import INDUSTRIAL, SERVICES
 from tocsin.sites.site import Endpoint, Site
+from tocsin.sources import capture_dnp3_names, capture_modbus
 
 WHOLE = """\
 site: Riverdale Water
@@ -105,7 +108,7 @@ BASE = (
         (BASE + "  B: {addresses: [hmi-1]}\n", "site.yml:6:19", "S006", "'hmi-1'"),
         (BASE + "  B: {addresses: [10.20.6.500]}\n", "site.yml:6:19", "S004", "no address"),
         (BASE + "  B: {addresses: [10.20.6.0/24]}\n", "site.yml:6:19", "S004", "no address"),
-        (BASE + "  B: {addresses: [10:20:30:40:50:59]}\n", "site.yml:6:19", "S004", "no address"),
+        (BASE + "  B: {addresses: [3232235777]}\n", "site.yml:6:19", "S004", "no address"),
         (BASE + "  B: {zone: contrl}\n", "site.yml:6:13", "S005", "no zone 'contrl'"),
         (BASE + "  B: {roles: [Engineering Station]}\n", "site.yml:6:15", "S004", "no role"),
         (BASE + "  B: {criticality: hgh}\n", "site.yml:6:20", "S004", "no criticality"),
@@ -157,6 +160,96 @@ def test_problems(text: str, place: str, code: str, says: str) -> None:
 def test_near_misses(text: str, hint: str) -> None:
     """A name that is almost right is answered with the one that is meant."""
     assert parse(text)[1][0].hint == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ("zones: {}\n", "'site' is missing", "'site: Riverdale Water'"),
+        ("", "this one has none", "'site: Riverdale Water'"),
+        ("site: x\n---\nsite: y\n", "this one has 2", "without lines of '---'"),
+        ("site: x\nassets:\n  - name: PLC1\n", "expected a map, not a list", "write each as NAME: {addresses"),
+        ("site: x\nzones: [a]\n", "expected a map, not a list", "write each as NAME: {level"),
+        ("site: x\nconversations: {}\n", "is a list, not a map", "- {from: PANEL-01"),
+        (BASE + "working_hours: {time_zone: UTC, days: [mon], from: 25:00, until: 18:00}\n", "'25:00' is no time", '"06:00"'),
+        (BASE + "working_hours: {time_zone: UTC, days: [mon], from: 18:00:61, until: 18:00}\n", "'18:00:61' is no", '"06:00"'),
+    ],
+)
+def test_problems_say_what_to_do(text: str, says: str, hint: str) -> None:
+    """What a beginner gets wrong is told as it was written, with what to write instead."""
+    problem = parse(text)[1][0]
+    assert says in problem.message
+    assert hint in problem.hint
+
+
+def test_clocks_without_quotes_stay_texts() -> None:
+    """Times and hardware addresses that YAML takes for numbers to the base of 60 are read as they are written."""
+    site, problems, _ = parse(
+        BASE
+        + "  B: {addresses: [10:20:30:40:50:59]}\n"
+        + "working_hours: {time_zone: UTC, days: [mon], from: 5:30, until: 24:00}\n"
+    )
+    assert not problems
+    assert site.assets["B"].macs == ("10:20:30:40:50:59",)
+    assert (site.hours[0].begin, site.hours[0].end) == (time(5, 30), time(0))
+
+
+TALK = BASE + "conversations:\n  - {from: HMI-1, to: any, "
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says", "hint"),
+    [
+        (TALK + "protocol: Modbuss}\n", "site.yml:7:38", "protocol 'Modbuss'", "did you mean 'modbus'?"),
+        (TALK + "protocol: dmp3, seen: {count: 1}}\n", "site.yml:7:38", "protocol 'dmp3'", "did you mean 'dnp3'?"),
+        (TALK + "protocol: plantbus}\n", "site.yml:7:38", "protocol 'plantbus'", "docs/site-file.md"),
+        (TALK + "protocol: modbus, functions: READ}\n", "site.yml:7:57", "function 'READ'", "READ_COILS"),
+        (
+            TALK + "protocol: modbus, functions: [read_coils, WRITE_COIL]}\n",
+            "site.yml:7:70",
+            "'WRITE_COIL'",
+            "WRITE_SINGLE_COIL",
+        ),
+        (TALK + "protocol: dnp3, functions: [OPERAT]}\n", "site.yml:7:56", "'OPERAT'", "'OPERATE'"),
+        (
+            BASE + "conversations: [{from: role:hmi, to: any}]\n",
+            "site.yml:6:24",
+            "no asset has the role 'hmi'",
+            "give the role",
+        ),
+    ],
+)
+def test_names_that_fit_nothing_are_doubtful(text: str, place: str, says: str, hint: str) -> None:
+    """A protocol, function or role that can fit no event is told with its place, and the file is used."""
+    _, problems, (warning,) = parse(text)
+    assert not problems
+    assert (str(warning.where), warning.code) == (place, "S005")
+    assert says in warning.message
+    assert hint in warning.hint
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "protocol: modbus, functions: [read_coils, unknown-100]}",
+        "protocol: dnp3_tcp, functions: READ}",
+        "protocol: s7comm, functions: [Anything at all]}",
+        "protocol: cip, functions: READ}",
+        "functions: READ}",
+        "protocol: any}",
+        "protocol: spicy_plantbus, seen: {count: 3}}",
+    ],
+)
+def test_names_that_logs_have_are_not_doubtful(rest: str) -> None:
+    """Names in any case, of protocols without a closed list, or learnt from a log give no warning."""
+    assert parse(TALK + rest + "\n")[1:] == ([], [])
+
+
+def test_closed_lists_are_those_of_captures() -> None:
+    """Where functions are a closed list, it has every name that the logs of captures have."""
+    assert FUNCTIONS["modbus"] == set(capture_modbus._FUNCTIONS.values())
+    assert FUNCTIONS["dnp3"] == set(capture_dnp3_names.FUNCTIONS.values())
+    assert all(SERVICES.get(name, name) in PROTOCOLS for name in (*SERVICES, *INDUSTRIAL))
 
 
 def test_all_problems_are_told() -> None:

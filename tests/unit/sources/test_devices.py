@@ -8,6 +8,7 @@ from text_reading import MEGABYTE, read, seconds
 from tocsin.events import Gate
 from tocsin.rules.logsource import admits, views
 from tocsin.rules.rule import Logsource
+from tocsin.sources import recognise
 from tocsin.sources.interface import Stream
 from tocsin.sources.syslog import SyslogSource
 
@@ -39,6 +40,15 @@ def first(text):
         (HEADER + "tac_plus[7]: 10.0.0.1 a tty1 10.1.1.2 stop cmd=show version <cr>", ("cisco", "aaa")),
         (HEADER + "tac_plus[7]: session started", ("linux", "syslog")),
         (HEADER + "CISE_TACACS_Accounting 0001 1 0 2026-10-06 CmdSet=[ CmdAV=show version ]", ("cisco", "aaa")),
+        (
+            HEADER + ": 2026 Oct  6 06:12:01 UTC: %ACCOUNTING-6-ACCOUNTING: update:1.1.1.1@pts/0:a:show version",
+            ("cisco", "aaa"),
+        ),
+        ("<189>: 2026 Oct  6 06:12:01 UTC: %ACCOUNTING-6-ACCOUNTING: update:1.1.1.1@pts/0:a:show ver", ("cisco", "aaa")),
+        ("2026 Oct  6 06:12:01.123 nx1 %$ VDC-1 %$ %ACCOUNTING-6-ACCOUNTING: update:a:show ver", ("cisco", "aaa")),
+        ("2026 Oct  6 06:12:01 nx1 %ETHPORT-5-IF_DOWN_ADMIN_DOWN: Interface is down", ("cisco", "syslog")),
+        (HEADER + "CSCOacs_TACACS_Accounting 1 1 0 2026-10-06 CmdSet=[ CmdAV=show CmdArgAV=<cr> ]", ("cisco", "aaa")),
+        ("Tue Oct  6 06:12:01 2026\t10.0.0.1\ta\ttty1\t10.1.1.2\tstop\ttask_id=1\tcmd=show version <cr>", ("cisco", "aaa")),
         ("Oct  6 2026 06:12:01 NE40 %%01BGP/4/BGP_AUTH_FAILED(l)[1]: peer 192.0.2.1:179", ("huawei", "bgp")),
         ("2026-10-06 06:12:01 NE40 %%01SHELL/5/CMDRECORD(l): x", ("huawei", "syslog")),
         (HEADER + "rpd[7]: bgp_read_v4_message: NOTIFICATION received", ("juniper", "bgp")),
@@ -60,6 +70,11 @@ def test_whose_a_line_is(line, gate):
 def test_lines_of_devices_are_recognised():
     """A file of a device's own buffer is one of syslog."""
     assert SOURCE.recognise(b"*Oct  6 06:12:01.123: %SYS-5-CONFIG_I: a\n.Oct  6 06:12:02.123: %LINK-3-UPDOWN: b\n")
+    assert SOURCE.recognise(b"2026 Oct  6 06:12:01 nx1 %SYSMGR-3-BASIC_TRACE: a\n<189>: 2026 Oct  6 06:12:01 UTC: %A-6-B: b\n")
+    assert (
+        recognise(b"Tue Oct  6 06:12:01 2026\t10.0.0.1\ta\ttty1\t10.1.1.2\tstop\ttask_id=1\tcmd=show <cr>\n" * 3).name
+        == "syslog"
+    )
     assert not SOURCE.recognise(b"%SYS is no mark\nnor is this\n")
 
 
@@ -102,6 +117,34 @@ def test_junos_flows():
     event = first(f"<14>1 2026-10-06T06:12:01Z srx RT_FLOW - RT_FLOW_SESSION_DENY [junos@2636.1.1.1.2.129 {data}] denied")
     assert event.gate == Gate("juniper", "firewall", "")
     assert (event.fields["dst_ip"], event.fields["dst_port"], event.fields["blocked"]) == ("192.0.2.2", "23", "true")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("RT_FLOW: RT_FLOW_SESSION_CREATE: session created {} 0x0 junos-telnet {} 0x0 N/A 6 p untrust trust 1", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed TCP FIN: {} 0x0 junos-telnet {} 0x0 N/A 6 p untrust", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_CLOSE: session closed unset: {} 0x0 None {}", "accept"),
+        ("RT_FLOW: RT_FLOW_SESSION_DENY: session denied {} 0x0 junos-telnet 6(0) p untrust trust", "deny"),
+        ("RT_FLOW[12]: RT_FLOW_SESSION_DENY_LS: session denied {} junos-telnet 6(0) p untrust trust", "deny"),
+        ("RT_FLOW_SESSION_DENY: session denied {} junos-telnet 6(0) p untrust trust", "deny"),
+    ],
+)
+@pytest.mark.parametrize(("source", "target"), [("192.0.2.1", "10.0.0.9"), ("2001:db8::1", "fd00::9")])
+def test_junos_flows_as_sentences(message, expected, source, target):
+    """A session of an SRX without structured data has the same fields, and rules of firewalls see it."""
+    event = first(HEADER + message.replace("{}", f"{source}/40000->{target}/23"))
+    assert event.gate == Gate("juniper", "firewall", "")
+    ends = tuple(event.fields[name] for name in ("src_ip", "src_port", "dst_ip", "dst_port", "action", "blocked"))
+    assert ends == (source, "40000", target, "23", expected, "true" if expected == "deny" else "false")
+    (view,) = views(event.gate)
+    assert admits(view, Logsource("", "firewall", ""))
+
+
+def test_junos_flows_that_name_no_ends():
+    """A sentence whose ends are elsewhere, such as within a text, makes no session."""
+    for message in ("session created for 192.0.2.1/1->10.0.0.9/23", "APPTRACK: session created 192.0.2.1/123456->10.0.0.9/23"):
+        assert first(f"{HEADER}RT_FLOW: RT_FLOW_SESSION_CREATE: {message}").gate == Gate("juniper", "syslog", "")
 
 
 def test_panos():

@@ -6,6 +6,8 @@ import pytest
 from text_reading import one, seen
 
 from tocsin.events import Gate
+from tocsin.rules.logsource import admits, views
+from tocsin.rules.rule import Logsource
 from tocsin.sources.json import JsonSource
 
 SOURCE = JsonSource()
@@ -35,6 +37,38 @@ def test_requests(found):
     assert fields["cs-uri-query"] == ["/a?b=c", "b=c"]
     assert (fields["cs-uri-stem"], fields["cs-method"], str(fields["sc-status"])) == ("/a", "GET", "200")
     assert (fields["c-ip"], fields["cs-user-agent"]) == ("198.51.100.7", "curl")
+
+
+RAILS = {"method": "POST", "path": "/users/password?a=b", "format": "html", "status": 302, "remote_ip": "198.51.100.7",
+         "time": "2026-10-06T06:12:01.000Z", "user_id": None, "username": None, "controller": "PasswordsController",
+         "action": "create"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "channel"),
+    [
+        ({"correlation_id": "c", "ua": "curl"}, "production_json"),
+        (
+            {"params": [{"key": "user", "value": {"email": ["a@example.org", "b@example.org"]}}], "ua": "curl"},
+            "production_json",
+        ),
+        ({"correlation_id": "c", "route": "/api/:v/users", "controller": None, "ua": "curl"}, "api_json"),
+    ],
+)
+def test_requests_to_gitlab(more, channel):
+    """A line of GitLab's own log is one of GitLab; rules of web servers see it too."""
+    event = one(SOURCE, json.dumps(RAILS | more))
+    assert (event.gate, event.time) == (Gate("gitlab", channel, ""), "2026-10-06T06:12:01.000000Z")
+    fields = seen(event)
+    assert (fields["cs-uri-stem"], fields["cs-method"], fields["c-ip"]) == ("/users/password", "POST", "198.51.100.7")
+    (view,) = views(event.gate)
+    assert all(admits(view, asked) for asked in (Logsource("gitlab", "", channel), Logsource("", "webserver", "")))
+    assert not admits(view, Logsource("gitlab", "", "audit"))
+
+
+def test_another_application_of_rails_is_not_gitlab():
+    """Controller and action alone are those of any application."""
+    assert one(SOURCE, json.dumps(RAILS)).gate == Gate("nginx", "access", "")
 
 
 @pytest.mark.parametrize("missing", ["remote_addr", "status", "request"])

@@ -4,6 +4,7 @@ import pytest
 from text_reading import MEGABYTE, one, read, seconds, seen
 
 from tocsin.events import Gate
+from tocsin.sources import recognise
 from tocsin.sources.keyvalue import KeyValueSource, pairs
 from tocsin.sources.syslog import SyslogSource
 
@@ -24,6 +25,43 @@ def test_fortigate_event():
     event = one(SOURCE, FORTI + 'type="event" subtype="system" action="Add" cfgpath="system.admin"')
     assert (event.gate, event.time, event.host) == (Gate("fortigate", "event", ""), "2026-10-06T06:12:01.000000Z", "F G")
     assert (seen(event)["action"], seen(event)["cfgpath"]) == ("Add", "system.admin")
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("Oct  6 06:12:01 fw1 ", "fw1"),
+        ("<189>Oct  6 06:12:01 192.0.2.1 ", "192.0.2.1"),
+        ("<189>Oct  6 2026 06:12:01 fw1 fortigate: ", "fw1"),
+        ("Oct  6 06:12:01 ", "F G"),
+        ("2026-10-06T06:12:01.123+02:00 fw1 ", "fw1"),
+        ("<189>1 2026-10-06T06:12:01Z fw1 - - - - ", "fw1"),
+    ],
+)
+def test_headers_further_down(header, host):
+    """A file of pairs in which headers of syslog begin later is read whole."""
+    pairs_of = FORTI + 'type="traffic" subtype="forward" dstip=10.0.0.1 dstport=23 action="deny"'
+    data = f"{pairs_of}\n{pairs_of}\n{pairs_of}\n{header}{pairs_of}\n"
+    assert recognise(data.encode()).name == "keyvalue"
+    events, errors = read(SOURCE, data)
+    assert errors == []
+    assert [(event.gate, event.time, event.fields["dstport"]) for event in events] == [
+        (Gate("fortigate", "traffic", ""), "2026-10-06T06:12:01.000000Z", "23")
+    ] * 4
+    assert (events[3].host, events[3].record) == (host, 4)
+
+
+def test_a_header_fills_the_time():
+    """Pairs that state no time have that of a header with a year; one without a year tells none."""
+    bare = "action=accept src_ip=192.0.2.1 dst_ip=10.0.0.1 dst_port=23"
+    events, errors = read(SOURCE, f"{bare}\n2026-10-06T06:12:01Z fw1 {bare}\nOct  6 06:12:01 fw1 {bare}\n")
+    assert errors == []
+    assert [(event.time, event.host) for event in events] == [("", ""), ("2026-10-06T06:12:01.000000Z", "fw1"), ("", "fw1")]
+
+
+def test_a_header_without_pairs_is_a_loss():
+    """A line of syslog without pairs stays a loss."""
+    assert [error.code for error in read(SOURCE, f"{FORTI}\nOct  6 06:12:01 fw1 sshd[1]: hello\n")[1]] == ["F006"]
 
 
 def test_fortigate_nanoseconds():
