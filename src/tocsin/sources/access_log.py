@@ -14,8 +14,8 @@ from typing import ClassVar, Final
 from tocsin.events import Gate
 from tocsin.events.time import normal_time
 from tocsin.sources.interface import Loss, Records, Stream
-from tocsin.sources.rows import Cells, Layout, Row, RowDecoder, grouped_rows
-from tocsin.sources.text import Losses, head_lines, read_lines
+from tocsin.sources.rows import Cells, Layout, RowDecoder, grouped_rows, rows_of_lines
+from tocsin.sources.text import head_lines
 
 _APACHE: Final = Gate("apache", "access", "")
 _SQUID: Final = Gate("squid", "access", "")
@@ -137,21 +137,7 @@ class AccessLogSource:
 
     def read(self, stream: Stream) -> Iterator[Records | Loss]:
         """Yield the requests."""
-        return grouped_rows(ACCESS, _rows(stream))
-
-
-def _rows(stream: Stream) -> Iterator[Row | Loss]:
-    losses = Losses()
-    for line in read_lines(stream, losses):
-        if isinstance(line, Loss):
-            yield line
-            continue
-        cells = parse_line(line.text)
-        if cells is not None:
-            yield Row(gate_of(cells), cells, line.number, line.size_bytes)
-        elif line.text.strip("\0 \t\r"):
-            yield from losses.add("F006", "no line of an access log", line.number, 0, line.text)
-    yield from losses.close()
+        return grouped_rows(ACCESS, rows_of_lines(stream, parse_line, gate_of, "no line of an access log"))
 
 
 __all__ = ["ACCESS", "AccessLogSource", "gate_of", "log_time", "parse_line", "unescaped"]

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
 from tocsin.events.values import encode, encode_texts
-from tocsin.sources.interface import Loss, Records
+from tocsin.sources.interface import Loss, Records, Stream
 from tocsin.sources.screen import KeywordScreen
-from tocsin.sources.text import GROUP_BYTES, GROUP_EVENTS
+from tocsin.sources.text import GROUP_BYTES, GROUP_EVENTS, Losses, read_lines
 
 Cells = tuple[str | None, ...]
 """The cells of a row, and its line."""
@@ -127,6 +127,23 @@ def _encoded(value: str | None) -> str | None:
     return None if value is None else encode(value)
 
 
+def rows_of_lines(
+    stream: Stream, parse: Callable[[str], Cells | None], gate_of: Callable[[Cells], Gate], fault: str
+) -> Iterator[Row | Loss]:
+    """Yield a row for each line that `parse` understands, and a loss F006 that says `fault` for others but blank ones."""
+    losses = Losses()
+    for line in read_lines(stream, losses):
+        if isinstance(line, Loss):
+            yield line
+            continue
+        cells = parse(line.text)
+        if cells is not None:
+            yield Row(gate_of(cells), cells, line.number, line.size_bytes)
+        elif line.text.strip("\0 \t\r"):
+            yield from losses.add("F006", fault, line.number, 0, line.text)
+    yield from losses.close()
+
+
 def grouped_rows(decoder: RowDecoder, found: Iterable[Row | Loss]) -> Iterator[Records | Loss]:
     """Yield rows as records, in groups of bounded size by gate; losses as they come."""
     waiting: dict[Gate, list[Row]] = {}
@@ -150,4 +167,4 @@ def _records(decoder: RowDecoder, waiting: Mapping[Gate, list[Row]]) -> Iterator
         yield Records(decoder, gate, [row.cells for row in rows], [row.number for row in rows], size)
 
 
-__all__ = ["Cells", "Layout", "Row", "RowDecoder", "grouped_rows"]
+__all__ = ["Cells", "Layout", "Row", "RowDecoder", "grouped_rows", "rows_of_lines"]

@@ -12,8 +12,8 @@ from typing import ClassVar, Final
 from tocsin.events import Gate
 from tocsin.events.time import normal_time
 from tocsin.sources.interface import Loss, Records, Stream
-from tocsin.sources.rows import Cells, Layout, Row, RowDecoder, grouped_rows
-from tocsin.sources.text import Losses, head_lines, read_lines
+from tocsin.sources.rows import Cells, Layout, RowDecoder, grouped_rows, rows_of_lines
+from tocsin.sources.text import head_lines
 
 _ACCESS: Final = Gate("squid", "access", "")
 _NAMES: Final = (
@@ -64,21 +64,7 @@ class SquidSource:
 
     def read(self, stream: Stream) -> Iterator[Records | Loss]:
         """Yield the requests."""
-        return grouped_rows(SQUID, _rows(stream))
-
-
-def _rows(stream: Stream) -> Iterator[Row | Loss]:
-    losses = Losses()
-    for line in read_lines(stream, losses):
-        if isinstance(line, Loss):
-            yield line
-            continue
-        cells = parse_line(line.text)
-        if cells is not None:
-            yield Row(_ACCESS, cells, line.number, line.size_bytes)
-        elif line.text.strip("\0 \t\r"):
-            yield from losses.add("F006", "no line of Squid", line.number, 0, line.text)
-    yield from losses.close()
+        return grouped_rows(SQUID, rows_of_lines(stream, parse_line, lambda _: _ACCESS, "no line of Squid"))
 
 
 __all__ = ["SQUID", "SquidSource", "parse_line"]
