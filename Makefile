@@ -13,18 +13,36 @@ WHEELS := --only-binary :all: --no-binary cpe  # cpe, of stix2-validator, is pur
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet $(WHEELS) --group test
+	$(BIN)/python -m pip install --quiet $(WHEELS) --no-binary tocsin --editable ".[node,postgres]" --group test
 	touch $@
 
 .venv/linted: .venv/installed
-	$(BIN)/python -m pip install --quiet $(WHEELS) --group test --group lint
+	$(BIN)/python -m pip install --quiet $(WHEELS) --no-binary tocsin --editable ".[node,postgres]" --group test --group lint
+	touch $@
+
+.venv-identity/installed:  ## A provider of OpenID Connect, for the tests of logins, in an environment of its own
+	test -x .venv-identity/bin/python || $(PYTHON) -m venv .venv-identity
+	.venv-identity/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-identity/bin/python -m pip install --quiet --only-binary :all: 'canaille[front,oidc,server,sqlite]==0.3.6'
+	touch $@
+
+.venv-delta/installed:  ## The public client of Delta Sharing, which wants older packages, in an environment of its own
+	test -x .venv-delta/bin/python || $(PYTHON) -m venv .venv-delta
+	.venv-delta/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-delta/bin/python -m pip install --quiet --only-binary :all: 'delta-sharing==1.4.2'
+	touch $@
+
+.venv-pymisp/installed:  ## PyMISP, which reads the feeds that a test writes, in an environment of its own
+	test -x .venv-pymisp/bin/python || $(PYTHON) -m venv .venv-pymisp
+	.venv-pymisp/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-pymisp/bin/python -m pip install --quiet --only-binary :all: 'pymisp==2.5.34'
 	touch $@
 
 demo: .venv/installed  ## Scan the example evidence; report.html shows what was found
 	$(BIN)/tocsin scan examples/water-utility/evidence --site examples/water-utility/site.yml -o report.html
 
-test: .venv/tested  ## Run every test
-	$(BIN)/python -m pytest
+test: .venv/tested .venv-identity/installed .venv-delta/installed .venv-pymisp/installed  ## Run every test
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: .venv/tested  ## Damage real evidence at random and compare the fast and the slow readers, SECONDS for each format
 	$(BIN)/python tests/fuzz_readers.py --seconds $(SECONDS)
@@ -40,6 +58,8 @@ lint: .venv/linted  ## Formatting, lint, types, import layers
 
 bench: .venv/tested  ## Measure, with the match counts of the same run
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/sharing.py
+	$(BIN)/python bench/tables.py
 
 clean:
-	rm -rf .venv .bench
+	rm -rf .venv .venv-identity .venv-delta .venv-pymisp .bench

@@ -23,6 +23,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from logons import logons
 from network import PARSE_ZEEK, eve_lines, zeek_logs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -286,6 +287,18 @@ def bench_start(data: Path, rules: list[str], options: argparse.Namespace) -> No
     )
 
 
+def bench_logons(data: Path, rules: list[str], options: argparse.Namespace) -> None:
+    """Logons that base rules of correlations match, with the default packs against `essentials` alone."""
+    path = logons(WORK)
+    scan([str(path)], [], 1)
+    base, alone = scan([str(path)], [], 1, "--packs", "essentials")
+    cost, found, slow = compare([str(path)], [], 1)
+    row("logons", f"{path.stat().st_size // MIB} MiB, {found['events']} events, {found['findings']} findings, one worker")
+    what = f"default packs {cost.cpu_s:.2f} s CPU, essentials {base.cpu_s:.2f} s with {alone['findings']} findings"
+    row("", f"{what}: {cost.cpu_s / base.cpu_s:.2f} times; peak {cost.peak_mib:.0f} MiB")
+    row("", slow)
+
+
 ROWS = {
     "start": bench_start,
     "evtx": bench_evtx,
@@ -295,6 +308,7 @@ ROWS = {
     "eve": bench_eve,
     "rules": bench_rules,
     "cores": bench_cores,
+    "logons": bench_logons,
 }
 
 

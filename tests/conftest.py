@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from postgresql import new_database
 from tocsin.kernels import store
 from tocsin.runs.readers import ENVIRONMENT, compile_kernels
 
@@ -48,3 +49,13 @@ def reader(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "fast":
             compile_kernels()
         yield request.param
+
+
+@pytest.fixture(params=("sqlite", "postgresql"))
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Give the keys of a node's file that name its database: none for SQLite, then an empty one of PostgreSQL."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    with new_database() as url:
+        yield {"database": url}

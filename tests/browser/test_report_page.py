@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import pytest
 from click.testing import CliRunner
 from visits import visiting
 
-from report_samples import EXAMPLE, ROOT, finding, incidents_of, page, written
+from report_samples import EXAMPLE, ROOT, finding, page, written
 from tocsin.cli.report import report
-from tocsin.findings import Coverage, Finding
+from tocsin.findings import Coverage
+from tocsin.findings.reading import FindingsFile
 from tocsin.findings.text import safe_text
-from tocsin.reports import FindingsFile, Report
+from tocsin.incidents import join
+from tocsin.reports import Report
 from tocsin.runs.packs import resolve_rules
 from tocsin.runs.ruleset import load_rules, read_rule_files
 from tocsin.runs.scan import Scan, ScanOptions
@@ -48,7 +50,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
         scan.run(make_sink("jsonl", assets=True), None, lambda *_: None)
     assert scan.report is not None
     coverage = msgspec.json.decode(msgspec.json.encode(scan.report.coverage), type=Coverage)
-    incidents = incidents_of(list(FindingsFile(folder / "f.jsonl")))
+    incidents = join(list(FindingsFile(folder / "f.jsonl"))).incidents
     return folder / "f.jsonl", Report(coverage, site, incidents, {file.label: file.text.decode() for file in files})
 
 
@@ -79,7 +81,7 @@ def test_opens_without_a_word(browser: Any, example: Path) -> None:
         assert visit.faults() == []
 
 
-def test_filters(browser: Any, example: Path) -> None:
+def test_filters(browser: Any, scanned: tuple[Path, Report], example: Path) -> None:
     """Levels, hosts, rules, techniques, incidents and texts choose the findings, each as the findings have them."""
     with visiting(browser, example) as visit:
         visit.page.click(".tile.l-high button")
@@ -97,7 +99,7 @@ def test_filters(browser: Any, example: Path) -> None:
         visit.page.click("#chosen button")
         assert shown(visit) == COUNT
         visit.page.click("#incident-1 [data-kind=incident]")
-        assert shown(visit) == 14
+        assert shown(visit) == scanned[1].incidents[0].findings
         assert visit.faults() == []
 
 
@@ -150,7 +152,7 @@ def test_a_finding_opens_by_keyboard(browser: Any, example: Path) -> None:
         details.locator(".record").wait_for()
         assert button.get_attribute("aria-expanded") == "true"
         marks = details.locator(".record mark").all_text_contents()
-        assert marks == ["C:\\Windows\\System32\\nltest.exe", "nltest /domain_trusts /all_trusts"]
+        assert marks == ["\\nltest.exe", "/domain_trusts"]
         assert "T1482 Domain Trust Discovery" in details.text_content()
         assert "detection:" in details.locator("pre").text_content()
         visit.page.keyboard.press("Enter")
@@ -388,19 +390,30 @@ def test_the_policy_stops_what_would_be_injected(browser: Any, tmp_path: Path) -
         assert {item.split()[1] for item in faults if item.startswith("refused")} >= {"script-src-elem", "img-src"}
 
 
-def test_the_picture_of_the_readme(browser: Any, scanned: tuple[Path, Report], tmp_path: Path) -> None:
-    """docs/report.png is a picture of the report that the demo makes; `TOCSIN_WRITE_DOCS=1` takes it anew."""
-    if os.environ.get("TOCSIN_WRITE_DOCS"):
-        path = tmp_path / "report.html"
-        path.write_text(page(scanned[0], replace(scanned[1], incidents=())), "utf-8")
-        with visiting(browser, path, viewport={"width": 1280, "height": 1180}) as visit:
-            visit.page.screenshot(path=PICTURE)
-    head = PICTURE.read_bytes()[:24]
-    assert head.startswith(b"\x89PNG")
-    assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) == (1280, 1180)
+SAME = """async pictures => {
+    const [one, other] = await Promise.all(pictures.map(async text => {
+        const picture = await createImageBitmap(await (await fetch('data:image/png;base64,' + text)).blob());
+        const canvas = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+        canvas.drawImage(picture, 0, 0);
+        return canvas.getImageData(0, 0, picture.width, picture.height);
+    }));
+    if (one.width !== other.width || one.height !== other.height) return 1;
+    let differ = 0;
+    for (let at = 0; at < one.data.length; at += 4)
+        differ += Math.abs(one.data[at] - other.data[at]) > 48;
+    return differ / (one.width * one.height);
+}"""
+"""The share of pixels in which two pictures differ."""
 
 
-def test_incidents_of_the_sample_are_whole(scanned: tuple[Path, Report]) -> None:
-    """The incidents that these tests show hold every finding with a host."""
-    findings: list[Finding] = list(FindingsFile(scanned[0]))
-    assert sum(item.findings for item in scanned[1].incidents) == sum(bool(item.host) for item in findings)
+def test_the_picture_of_the_readme(browser: Any, example: Path, tmp_path: Path) -> None:
+    """docs/report.png is what the report of the demo looks like; `TOCSIN_WRITE_DOCS=1` takes it anew."""
+    path = PICTURE if os.environ.get("TOCSIN_WRITE_DOCS") else tmp_path / "report.png"
+    with visiting(browser, example, viewport={"width": 1280, "height": 1180}) as visit:
+        visit.page.screenshot(path=path)
+    pictures = [base64.b64encode(item.read_bytes()).decode() for item in (PICTURE, path)]
+    blank = browser.new_page()
+    try:
+        assert blank.evaluate(SAME, pictures) < 0.02  # fonts may differ a little
+    finally:
+        blank.close()

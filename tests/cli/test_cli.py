@@ -16,7 +16,18 @@ import pytest
 from scan_samples import LOGON, RULES, WHOAMI, event, write
 
 RUN = "import sys; sys.argv[0] = 'tocsin'; from tocsin.cli.main import run; run()"
-COVERAGE_KEYS = ["complete", "events", "files", "logsources", "rules", "untimed", "site", "baseline", "interrupted"]
+COVERAGE_KEYS = [
+    "complete",
+    "events",
+    "files",
+    "logsources",
+    "rules",
+    "untimed",
+    "site",
+    "baseline",
+    "interrupted",
+    "decisions",
+]
 FILE_KEYS = ["path", "format", "status", "events", "reason", "unseen"]
 RULES_KEYS = ["compiled", "unsupported", "invalid", "not_evaluable", "blind", "failed", "serving", "left_out"]
 FINDING_KEYS = ["rule", "time", "host", "logsource", "telemetry", "twin", "source", "event", "matched"]

@@ -6,13 +6,16 @@ import base64
 import csv
 import json
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from test_cli import HOSTILE, tocsin
 
 from shared_data import shared
+from tocsin.findings import Finding
+from tocsin.incidents import join
 from tocsin.runs.evidence import read_events
 from tocsin.sources.interface import Loss
 
@@ -156,6 +159,51 @@ def test_untimed_is_told(tmp_path: Path) -> None:
     done = tocsin("timeline", path)
     assert done.stdout == b""
     assert "3 activities without a time left out" in done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the findings of the example."""
+    path = tmp_path_factory.mktemp("found") / "findings.jsonl"
+    assert tocsin("scan", EXAMPLE, "--site", EXAMPLE.parent / "site.yml", "-o", path, "--quiet").returncode == 0
+    return path
+
+
+def test_around_an_incident(findings: Path) -> None:
+    """Its hosts, its time and a window; every event on which something was found is told, with what it was, and no other is."""
+    found = [json.loads(line) for line in findings.read_bytes().splitlines()]
+    incident = join([msgspec.convert(item, Finding) for item in found]).incidents[0]
+    members = [found[member.number - 1] for member in incident.members]
+    told = rows(EXAMPLE, "--incident", incident.id.lower(), "--findings", findings, "--window", "1m")
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for item in members:
+        wanted.setdefault((item["source"]["path"], item["source"]["record"]), []).append(item["rule"]["title"])
+    marked = {(row["source"], row["record"]): row["findings"] for row in told if row["findings"]}
+    assert marked == wanted
+    assert {row["host"] for row in told if not row["findings"]} <= set(incident.hosts)
+    times = sorted(row["datetime"] for row in told)
+    begin, end = (datetime.fromisoformat(time) for time in (incident.first, incident.last))
+    assert begin - timedelta(minutes=1) <= datetime.fromisoformat(times[0]) < begin
+    assert end < datetime.fromisoformat(times[-1]) < end + timedelta(minutes=1)
+    assert {row["kind"] for row in told} >= {"process", "finding"}
+
+
+def test_no_such_incident(findings: Path, tmp_path: Path) -> None:
+    """What is not there is answered with what is almost so, or with what there is."""
+    done = tocsin("timeline", EXAMPLE, "--incident", "I-95668B1F7", "--findings", findings)
+    assert (done.returncode, b"did you mean 'I-95668B1F79'" in done.stderr) == (2, True)
+    assert b"lists them: I-95668B1F79" in tocsin("timeline", EXAMPLE, "--incident", "7", "--findings", findings).stderr
+    (tmp_path / "empty.jsonl").touch()
+    assert b"no incident" in tocsin("timeline", EXAMPLE, "--incident", "7", "--findings", tmp_path / "empty.jsonl").stderr
+    for options in (
+        ["--incident", "7"],
+        ["--findings", findings],
+        ["--incident", "7", "--findings", findings, "--around", "2026"],
+    ):
+        assert b"[U002]" in tocsin("timeline", EXAMPLE, *options).stderr
+    before = findings.read_bytes()
+    assert tocsin("timeline", EXAMPLE, "--incident", "7", "--findings", findings, "-o", findings).returncode == 2
+    assert findings.read_bytes() == before
 
 
 @pytest.mark.parametrize(

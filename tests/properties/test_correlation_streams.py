@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tocsin.correlations.occurrence import ROW, Body, Occurrence, digest, folded, group_keys, microseconds, value_keys
+from tocsin.correlations.occurrence import (
+    ROW,
+    Body,
+    Occurrence,
+    folded,
+    group_digest,
+    group_keys,
+    microseconds,
+    value_keys,
+)
 from tocsin.correlations.plan import CorrelationPlan, Input
 from tocsin.correlations.reference import correlate, evaluate
 from tocsin.correlations.rows import RowSpool
@@ -94,7 +103,7 @@ def naive(plan: CorrelationPlan, occurrences: list[Occurrence]) -> list[tuple[An
     """Return the runs of the reference in the same form."""
     return sorted(
         (
-            digest(run.group),
+            group_digest(run.group),
             tuple(sorted({(event.time_us, event.input, event.place) for event in run.events})),
             len(run.events),
             float(run.peak),

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from vocabulary import PLACEHOLDERS, compiled, events, lines, rule_documents
 
-from tocsin.engine import executor, prefilter
+from tocsin.engine import alike, executor, prefilter
 from tocsin.engine.executor import FastEngine
 from tocsin.engine.reference import view_matches
 from tocsin.events import Event, batch_of
@@ -28,6 +28,13 @@ from tocsin.sources.interface import Records, Stream
 RuleList = list[tuple[Rule, Plan]]
 _RULES = st.lists(rule_documents(), min_size=1, max_size=8)
 _EVENTS = st.lists(events(), min_size=1, max_size=8)
+
+
+@pytest.fixture(autouse=True)
+def _alike_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask which combinations are alike even where there are few."""
+    monkeypatch.setattr(executor, "_SAMPLE", 1)
+    monkeypatch.setattr(alike, "_TESTS_A_ROW", 1000)
 
 
 def _compile(documents: list[dict[str, Any]]) -> RuleList:

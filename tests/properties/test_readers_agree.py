@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from vocabulary import PLACEHOLDERS, compiled, events, lines, rule_documents
 from json_compare import FastJson, mutated, repeated, spelled
 from scan_samples import RULES, event, rules, scan, write
 from shared_data import shared
+from tocsin.engine import alike, coded, executor
 from tocsin.engine.coded import CodedEngine
 from tocsin.engine.executor import FastEngine
 from tocsin.findings import Coverage
@@ -55,17 +56,20 @@ SIZES = (1 << 12, 1 << 13, (1 << 20) + (1 << 12))
 def narrow(size_bytes: int, entries: int) -> Iterator[None]:
     """Make blocks small, and the tables of codes so small that they are forgotten all the time."""
 
-    def make(name: str, engine: FastEngine, plans: Sequence[Plan]) -> tuple[BlockSource, CodedEngine]:
+    def make(name: str, engine: FastEngine, plans: Sequence[Plan], more: Iterable[str] = ()) -> tuple[BlockSource, CodedEngine]:
         if name != "json":
-            return readers.make_reader(name, engine, plans)
-        reader = JsonBlocks(sorted(native_fields(plans)), Block(size_bytes, min(ROWS, entries * 5000), TOKENS))
+            return readers.make_reader(name, engine, plans, more)
+        reader = JsonBlocks(sorted(native_fields(plans, more)), Block(size_bytes, min(ROWS, entries * 5000), TOKENS))
         return reader, CodedEngine(engine, reader)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "make_reader", make)
         patch.setattr(codes, "ENTRIES", entries)
         patch.setattr(codes, "STORE_BYTES", 16 * entries)
-        patch.setattr(codes, "COMBINATIONS", 4)
+        patch.setattr(codes, "COMBINATIONS", 4 if entries < ROWS else codes.COMBINATIONS)
+        patch.setattr(coded, "_FEW", 1)
+        patch.setattr(executor, "_SAMPLE", 1)
+        patch.setattr(alike, "_TESTS_A_ROW", 1000)
         yield
 
 

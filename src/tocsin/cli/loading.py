@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from tocsin.decisions import load_tuning
 from tocsin.errors import RuleError, UsageError
+from tocsin.events.time import today
+from tocsin.findings.text import safe_text
 from tocsin.rules.documents import load_documents
 from tocsin.runs.cache import RuleCache, default_cache_dir
+from tocsin.runs.decisions import Tuning
 from tocsin.runs.packs import resolve_rules
 from tocsin.runs.ruleset import Progress, RuleSet, load_rules, read_rule_files
 from tocsin.sites.parse import load_site
@@ -39,7 +44,7 @@ def rule_options(function: F) -> F:
             "--rules",
             multiple=True,
             metavar="PATH",
-            help="File, folder, zip or pack to use instead of the installed packs (repeatable).",
+            help="File, folder, zip or pack to use instead of the installed packs; filters are added to them (repeatable).",
         ),
     ):
         function = option(function)
@@ -47,17 +52,36 @@ def rule_options(function: F) -> F:
 
 
 def load(
-    rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, site: Site | None, quiet: bool = False
+    rules: tuple[str, ...],
+    packs: tuple[str, ...],
+    config: Path | None,
+    site: Site | None,
+    quiet: bool = False,
+    day: date | None = None,
 ) -> RuleSet:
-    """Load the rules that the options name, with a bar on a terminal while they are compiled for the first time."""
+    """Load the rules that the options name, with a bar on a terminal while they are compiled for the first time.
+
+    A filter that has expired on the day (default: today) is told.
+    """
     files = read_rule_files(resolve_rules(rules, packs))
     cache = RuleCache(default_cache_dir())
     placeholders = all_placeholders(config, site)
     progress: Progress = _no_bar if quiet else _bar
-    found = load_rules(files, placeholders, cache, progress)
+    found = load_rules(files, placeholders, cache, progress, day)
     if cache.problem:
         click.echo(f"note: {cache.problem} [O002]", err=True)
+    for item in found.filters:
+        if item.expired and not quiet:
+            click.echo(safe_text(f"warning: {item.warning}"), err=True)
     return found
+
+
+def day_option(text: str | None) -> date:
+    """Return the day of an option, today without one. Raises: UsageError U002."""
+    try:
+        return date.fromisoformat(text) if text else today()
+    except ValueError as error:
+        raise UsageError("U002", f"{text!r} is no day", hint="write for example 2027-05-31") from error
 
 
 def rule_texts(rules: tuple[str, ...], packs: tuple[str, ...]) -> dict[str, str]:
@@ -89,6 +113,16 @@ def read_site(path: Path | None) -> Site | None:
         raise UsageError("U004", f"{path}: cannot be read: {error.strerror}") from error
 
 
+def read_tuning(path: Path | None, day: date) -> Tuning | None:
+    """Return what a tuning file decides as of a day, or None without one. Raises: TuningError, UsageError U004."""
+    if path is None:
+        return None
+    try:
+        return Tuning(tuple(load_tuning(path)), day)
+    except OSError as error:
+        raise UsageError("U004", f"{path}: cannot be read: {error.strerror}") from error
+
+
 def all_placeholders(config: Path | None, site: Site | None) -> dict[str, list[str]]:
     """Return the placeholders that a site fills and those of a configuration file, which win where both have a name."""
     return (placeholders_of(site) if site else {}) | read_placeholders(config)
@@ -111,4 +145,13 @@ def read_placeholders(config: Path | None) -> dict[str, list[str]]:
     return {str(name): [str(value) for value in values] for name, values in found.items()}
 
 
-__all__ = ["all_placeholders", "load", "read_placeholders", "read_site", "rule_options", "rule_texts"]
+__all__ = [
+    "all_placeholders",
+    "day_option",
+    "load",
+    "read_placeholders",
+    "read_site",
+    "read_tuning",
+    "rule_options",
+    "rule_texts",
+]

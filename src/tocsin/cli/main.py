@@ -13,12 +13,17 @@ from tocsin import __version__
 from tocsin.cli.explain import explain
 from tocsin.cli.hunt import hunt
 from tocsin.cli.incidents import incidents
+from tocsin.cli.node import node, serve
+from tocsin.cli.record import record
 from tocsin.cli.report import report
 from tocsin.cli.rules import rules
 from tocsin.cli.scan import scan
+from tocsin.cli.share import share
 from tocsin.cli.site import site
 from tocsin.cli.stats import stats
 from tocsin.cli.timeline import timeline
+from tocsin.cli.tune import tune
+from tocsin.cli.tuning import tuning
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines
 
@@ -34,7 +39,7 @@ def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
 
 
-for _verb in (scan, hunt, incidents, timeline, stats, report, rules, explain, site):
+for _verb in (scan, hunt, incidents, timeline, stats, report, rules, tune, tuning, explain, site, node, serve, record, share):
     app.add_command(_verb)
 
 

@@ -12,9 +12,10 @@ import msgspec
 from tocsin.cli.loading import read_site, rule_texts
 from tocsin.errors import UsageError
 from tocsin.findings import Coverage
+from tocsin.findings.reading import FindingsFile
 from tocsin.findings.text import safe_text
 from tocsin.incidents import MOST_FINDINGS, join
-from tocsin.reports import FindingsFile, Report, find_browser, print_pdf, write_report
+from tocsin.reports import Report, find_browser, print_pdf, write_report
 from tocsin.runs.outputs import check_not_read, check_output, writing
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

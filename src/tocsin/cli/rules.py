@@ -1,15 +1,16 @@
-"""`tocsin rules`: add, remove, list, check and show rules, and list the modifiers."""
+"""`tocsin rules`: add, remove, list, check, test and show rules, and list the modifiers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from tocsin.cli.loading import all_placeholders, load, read_site, rule_options
+from tocsin.cli.loading import all_placeholders, day_option, load, read_site, rule_options
 from tocsin.correlations.link import serving
 from tocsin.correlations.plan import CorrelationPlan, condition_text
 from tocsin.errors import TocsinError, UsageError
@@ -24,7 +25,7 @@ from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
 from tocsin.rules.rule import Meta
 from tocsin.runs.outputs import check_output, writing
-from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, waits_for_site
+from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, rule_paths, waits_for_site
 from tocsin.runs.rule_tests import junit, run_tests
 from tocsin.runs.ruleset import Rejected, RuleFile, RuleSet, load_rules, read_rule_files
 
@@ -35,7 +36,7 @@ _NAMED = 10
 
 @click.group()
 def rules() -> None:
-    """Add, remove, list, check and show rules."""
+    """Add, remove, list, check, test and show rules."""
 
 
 @rules.command()
@@ -44,7 +45,8 @@ def rules() -> None:
 def add(source: str, name: str) -> int:
     """Install rules from a folder, a zip or an https address as a pack that every scan uses."""
     added = add_pack(source, name)
-    click.echo(f"added pack {added.pack.name!r}: {_counts(added.rules)}")
+    filters = f"{added.filters:,} file{'s' if added.filters > 1 else ''} of filters, applied to the rules of all packs"
+    click.echo(f"added pack {added.pack.name!r}: {filters if added.filters else _counts(added.rules)}")
     click.echo(safe_text(f"stored in {added.pack.path}"))
     invalid = [f"{item.note.path}: {item.note.reason}" for item in added.rules.rejected if item.outcome == "invalid"]
     _list("invalid", invalid)
@@ -101,19 +103,26 @@ def list_rules(rules: tuple[str, ...], packs: tuple[str, ...], config: Path | No
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file with placeholders.")
 @click.option("--site", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Site file that fills placeholders.")
-def check(paths: tuple[str, ...], config: Path | None, site: Path | None) -> int:
-    """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable."""
+@click.option("--today", metavar="DAY", help="The day by which filters have expired [default: today, UTC].")
+def check(paths: tuple[str, ...], config: Path | None, site: Path | None, today: str | None) -> int:
+    """Check rules and print every problem with its place, code and hint. Exit code 4 when a rule is unusable.
+
+    Filters alone are checked with the installed packs, to which they are added.
+    """
+    day = day_option(today)
     files = read_rule_files(resolve_rules(paths, ()))
-    found = load_rules(files, all_placeholders(config, read_site(site)))
+    found = load_rules(files, all_placeholders(config, read_site(site)), day=day)
     if not found.size and not found.rejected:
         raise UsageError("U004", f"{', '.join(paths)}: no rule file (.yml, .yaml)", hint="nothing was checked")
-    for item in found.rejected:
+    given = {file.label for file in (read_rule_files(rule_paths(paths, ())) if paths else files)}
+    rejected = [item for item in found.rejected if item.note.path in given]
+    for item in rejected:
         _echo(f"{item.outcome}: {item.message}")
-    warnings = [warning for file in files for warning in _warnings(file)]
+    warnings = [warning for file in files if file.label in given for warning in _warnings(file, day)]
     for warning in warnings:
         _echo(f"warning: {warning.render()}")
     click.echo(f"{_counts(found)}, {len(warnings)} warnings")
-    return 0 if all(waits_for_site(item.note) for item in found.rejected) else EXIT_REJECTED
+    return 0 if all(waits_for_site(item.note) for item in rejected) else EXIT_REJECTED
 
 
 @rules.command(name="test")
@@ -130,7 +139,7 @@ def run_rule_tests(packs: tuple[str, ...], config: Path | None, site: Path | Non
         check_output(junit_path)
     placeholders = all_placeholders(config, read_site(site))
     names = packs or tuple(pack.name for pack in installed_packs() if pack.built_in)
-    results = [result for folder in resolve_rules(names, ()) for result in run_tests(folder, placeholders)]
+    results = [result for folder in rule_paths(names, ()) for result in run_tests(folder, placeholders)]
     for result in results:
         if result.outcome in ("failed", "unusable", "untested"):
             for problem in result.problems:
@@ -146,12 +155,12 @@ def run_rule_tests(packs: tuple[str, ...], config: Path | None, site: Path | Non
     return EXIT_REJECTED if counts["failed"] or counts["unusable"] else 0
 
 
-def _warnings(file: RuleFile) -> list[TocsinError]:
+def _warnings(file: RuleFile, day: date) -> list[TocsinError]:
     found: list[TocsinError] = []
     for index, (_, parsed) in enumerate(parse_text(file.text, file.label)):
         if not isinstance(parsed, TocsinError):
             try:
-                found += [place(warning, file.text, file.label, index) for warning in lint(parsed)]
+                found += [place(warning, file.text, file.label, index) for warning in lint(parsed, day)]
             except TocsinError:
                 continue  # the condition is wrong, which the outcome says already
     return found

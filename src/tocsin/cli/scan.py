@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from tocsin.cli.loading import load, read_site, rule_options, rule_texts
+from tocsin.cli.loading import day_option, load, read_site, read_tuning, rule_options, rule_texts
 from tocsin.errors import OutputError, UsageError
 from tocsin.events.time import normal_time
 from tocsin.findings import Report
@@ -84,6 +84,18 @@ _LEVEL = click.Choice(LEVELS)
     help="Write what was looked at as JSON to FILE ('-': standard output).",
 )
 @click.option("--password", multiple=True, help="Password to try on encrypted archives (repeatable).")
+@click.option(
+    "--tuning",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File that suppresses findings or gives them another level (see 'tocsin tuning').",
+)
+@click.option(
+    "--suppressed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what filters and the tuning file suppress, a finding a line.",
+)
+@click.option("--today", metavar="DAY", help="The day by which filters and tuning have expired [default: today, UTC].")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...], config: Path | None, **options: Any) -> int:
     """Scan files and folders of logs ('-': standard input) and say what was found, and what could not be looked at.
@@ -91,12 +103,13 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
     Exit codes: 0 done; 10 findings at or above --fail-on; 1 failure of Tocsin; 2 usage; 3 nothing readable;
     4 rules or files failed under --strict; 130 interrupted.
     """
-    outputs = Outputs.of(options["output"], options["form"], options["coverage"])
-    outputs.check((*rules, config, options["site"]))
+    outputs = Outputs.of(options["output"], options["form"], options["coverage"], options["suppressed"])
+    outputs.check((*rules, config, options["site"], options["tuning"]))
+    day = day_option(options["today"])
     chosen = ScanOptions(
         paths=paths,
         output=outputs.findings,
-        outputs=(outputs.coverage,) if outputs.coverage else (),
+        outputs=tuple(path for path in (outputs.coverage, outputs.suppressed) if path),
         level=options["level"],
         since=time_option(options["since"]),
         until=time_option(options["until"]),
@@ -105,10 +118,12 @@ def scan(paths: tuple[str, ...], rules: tuple[str, ...], packs: tuple[str, ...],
         passwords=options["password"],
         reader=options["reader"],
         site=read_site(options["site"]),
+        tuning=read_tuning(options["tuning"], day),
+        suppressed=outputs.suppressed,
     )
     if chosen.since and chosen.until and chosen.since >= chosen.until:
         raise UsageError("U002", f"--since {chosen.since} is not before --until {chosen.until}")
-    found = load(rules, packs, config, chosen.site, options["quiet"])
+    found = load(rules, packs, config, chosen.site, options["quiet"], day)
     if not found.size:
         for item in found.rejected[:_SHOWN_REASONS]:
             click.echo(safe_lines(item.message), err=True)
@@ -139,9 +154,10 @@ class Outputs:
     coverage: Path | None
     stdout: str
     form: str
+    suppressed: Path | None = None
 
     @classmethod
-    def of(cls, output: str | None, form: str | None, coverage: str | None) -> Outputs:
+    def of(cls, output: str | None, form: str | None, coverage: str | None, suppressed: Path | None = None) -> Outputs:
         """Return what the options say. Raises: UsageError U002 when both would go to standard output, O001 without one."""
         findings_out = output == "-" or (output is None and form is not None)
         if findings_out and coverage == "-":
@@ -154,11 +170,12 @@ class Outputs:
             coverage=None if coverage is None or coverage == "-" else Path(coverage),
             stdout=stdout,
             form=_form(Path(output or "").name),
+            suppressed=suppressed,
         )
 
     def check(self, read: Iterable[str | Path | None]) -> None:
         """Find out before a long scan what would make results impossible to write, or overwrite a file that is read."""
-        files = [path for path in (self.findings, self.coverage) if path is not None]
+        files = [path for path in (self.findings, self.coverage, self.suppressed) if path is not None]
         for path in files:
             check_output(path)
         check_apart(files)

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from tocsin.findings import Coverage, FileOutcome, Report, RuleNote, Tally
+from tocsin.findings import Coverage, Decision, FileOutcome, Report, RuleNote, Tally
 from tocsin.findings.report import may_hold_evidence
 from tocsin.findings.text import safe_text
 
@@ -76,6 +76,7 @@ def show_report(report: Report, console: Console, findings_path: str | None) -> 
         _show_findings(screen, report.tally, findings_path)
     else:
         screen.heading(_nothing(report.coverage))
+    _show_decisions(screen, report.coverage.decisions)
     _show_coverage(screen, report)
     if interrupted:
         screen.alarm()
@@ -274,6 +275,45 @@ def _show_findings(screen: Screen, tally: Tally, path: str | None, what: str = "
         screen.counts(_tactics(tally.tactics), shown=len(_TACTICS) + _SHOWN)
 
 
+def _show_decisions(screen: Screen, decisions: Sequence[Decision]) -> None:
+    """Say what was suppressed or has another level, and by whom; what took no effect is counted, what is doubtful named."""
+    for title, found in (
+        ("Suppressed", [item for item in decisions if item.findings and item.kind != "level"]),
+        ("Given another level", [item for item in decisions if item.findings and item.kind == "level"]),
+    ):
+        if found:
+            screen.heading(f"{title}: {_number(sum(item.findings for item in found), 'finding')}")
+            _show_effects(screen, sorted(found, key=lambda item: -item.findings))
+    idle = sum(not item.findings and item.status == "applied" for item in decisions)
+    if idle:
+        text = f"{_number(idle, 'filter or entry', 'filters and entries')} for suppressing or levelling without any effect"
+        screen.prose("", Text(text, "dim"))
+    notes = [note for item in decisions for note in item.notes]
+    if notes:
+        screen.heading(f"To be judged anew: {_number(len(notes), 'remark')} on filters and the tuning file")
+        for note in notes[:_SHOWN]:
+            screen.prose(_MARGIN, plain(note, "yellow"))
+        if len(notes) > _SHOWN:
+            screen.prose(_MARGIN, Text(f"and {len(notes) - _SHOWN:,} more: see --coverage", "dim"))
+
+
+def _show_effects(screen: Screen, found: Sequence[Decision]) -> None:
+    width = _width(item.findings for item in found)
+    for item in found[:_SHOWN]:
+        head = f"{_MARGIN}{item.findings:>{width},}{_MARGIN}"
+        screen.prose(head, plain(f"{item.title} ({item.what})"))
+        screen.prose(" " * len(head) + _MARGIN, plain(item.whose))
+        rules = ", ".join(f"{rule.title} ({rule.findings:,})" for rule in item.rules[:_SHOWN_NAMES])
+        more = f" and {len(item.rules) - _SHOWN_NAMES:,} more rules" if len(item.rules) > _SHOWN_NAMES else ""
+        screen.prose(" " * len(head) + _MARGIN, plain(f"{rules}{more}{_span(item)}", "dim"))
+    if len(found) > _SHOWN:
+        screen.prose(_MARGIN, Text(f"and {len(found) - _SHOWN:,} more: see --coverage", "dim"))
+
+
+def _span(item: Decision) -> str:
+    return f", {item.first[:19]} to {item.last[:19]}" if item.first else ""
+
+
 def _rule(title: str, level: str) -> Text:
     return Text.assemble(plain(level, _STYLES.get(level, "")), " " * max(0, _LEVEL_WIDTH - len(level)), _MARGIN, plain(title))
 
@@ -301,6 +341,8 @@ def _nothing(coverage: Coverage) -> str:
         return "Nothing was found, and nothing could have been: no event was read."
     if able <= 0 and not checks:
         return "Nothing was found, and nothing could have been: no rule could be evaluated on this data."
+    if coverage.suppressed:
+        return f"No finding is left: {_number(coverage.suppressed, 'finding')} suppressed, by whom is told below."
     where = "" if coverage.complete else " in what was read"
     blind = f", {len(rules.blind):,} of them only in part" if rules.blind else ""
     could = f"{max(0, able):,} of {_number(len(rules.compiled), 'rule')} could see these events{blind}"

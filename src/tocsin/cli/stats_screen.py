@@ -30,8 +30,8 @@ def show_statistics(summary: Summary, report: Report, console: Console) -> None:
     _table(
         screen,
         f"Events by log and id: {len(summary.kinds):,}",
-        ("events", "first", "last", "log", "id"),
-        [(f"{it.events:,}", _short(it.first), _short(it.last), it.log, it.event_id) for it in summary.kinds],
+        ("events", "id", "first", "last", "log"),
+        [(f"{it.events:,}", it.event_id, _short(it.first), _short(it.last), it.log) for it in summary.kinds],
     )
     _table(
         screen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +16,11 @@ from tocsin.cli.scan import EXIT_FAILURE, Outputs, exit_code, interruptible, pro
 from tocsin.errors import UsageError
 from tocsin.events.time import format_time
 from tocsin.findings import Report
+from tocsin.findings.reading import FindingsFile
 from tocsin.inquiries.activities import KINDS
 from tocsin.runs.ruleset import RuleSet
 from tocsin.runs.scan import Scan, ScanOptions
-from tocsin.runs.timeline import TimelineInquiry
+from tocsin.runs.timeline import Around, TimelineInquiry, around_incident
 from tocsin.sinks.interface import Sink
 from tocsin.sinks.timeline import TIMELINE_SINKS, TimelineTextSink
 
@@ -29,6 +31,10 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--around", metavar="TIME", help="Only what happened around TIME (RFC 3339, UTC).")
+@click.option("--incident", metavar="ID", help="Only what happened around an incident of --findings, on its hosts.")
+@click.option(
+    "--findings", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="Findings of a scan."
+)
 @click.option("--window", default="30m", show_default=True, help="How far around: a number and s, m, h or d.")
 @click.option("--since", metavar="TIME", help="Only what happened at or after TIME.")
 @click.option("--until", metavar="TIME", help="Only what happened before TIME.")
@@ -53,7 +59,10 @@ def timeline(paths: tuple[str, ...], output: str | None, form: str | None, **opt
     outputs = Outputs.of(output or "-", form, options["coverage"])
     outputs.check(())
     path = outputs.findings
-    since, until = _range(options["around"], options["window"], options["since"], options["until"])
+    around = _incident(options, outputs)
+    times = (around.first, around.last) if around else (options["around"], options["around"])
+    since, until = _range(times, options["window"], options["since"], options["until"])
+    hosts = options["hosts"] or (around.hosts if around else ())
     chosen = ScanOptions(
         paths=paths,
         output=path,
@@ -63,7 +72,7 @@ def timeline(paths: tuple[str, ...], output: str | None, form: str | None, **opt
         jobs=options["jobs"] or 0,
         dedupe=options["dedupe"],
         passwords=options["password"],
-        inquiry=TimelineInquiry(options["hosts"], options["kinds"]),
+        inquiry=TimelineInquiry(hosts, options["kinds"], around.found if around else None),
     )
     running = Scan(chosen, RuleSet([], []))
     try:
@@ -84,22 +93,38 @@ def _sink(path: Path | None, form: str | None) -> Sink:
     return TIMELINE_SINKS[form]()
 
 
-def _range(around: str | None, window: str, since: str | None, until: str | None) -> tuple[str, str]:
+def _incident(options: Mapping[str, Any], outputs: Outputs) -> Around | None:
+    """Return what the timeline is about when it is about an incident. Raises: UsageError U002."""
+    if (options["incident"] is None) != (options["findings"] is None):
+        hint = "give both: --incident I-0123456789 --findings findings.jsonl"
+        raise UsageError("U002", "an incident is one of a file of findings", hint=hint)
+    if options["incident"] is None:
+        return None
+    if options["around"]:
+        raise UsageError("U002", "--incident gives the time, as --around does", hint="leave one of them out")
+    outputs.check((options["findings"],))
+    return around_incident(FindingsFile(options["findings"]), options["incident"])
+
+
+def _range(around: tuple[str | None, str | None], window: str, since: str | None, until: str | None) -> tuple[str, str]:
     """Return the range of time that the options give. Raises: UsageError U002."""
-    if not around:
+    first, last = around
+    if not first or not last:
         found = time_option(since), time_option(until)
     elif since or until:
-        raise UsageError("U002", "--around gives the range of time, as --since and --until do", hint="leave one of them out")
+        raise UsageError(
+            "U002", "--around and --incident give the range of time, as --since and --until do", hint="leave one of them out"
+        )
     else:
         size = _WINDOW.fullmatch(window)
         if not size:
             raise UsageError("U002", f"{window!r} is no window", hint="write for example 90s, 30m, 4h or 2d")
-        middle = datetime.fromisoformat(time_option(around))
+        begin, end = (datetime.fromisoformat(time_option(each)) for each in (first, last))
         reach = timedelta(**{_UNITS[size[2]]: int(size[1])})
         try:
-            found = format_time(middle - reach), format_time(middle + reach)
+            found = format_time(begin - reach), format_time(end + reach)
         except OverflowError:
-            raise UsageError("U002", f"{window} around {around} is beyond all times", hint="give a shorter --window") from None
+            raise UsageError("U002", f"{window} around {first} is beyond all times", hint="give a shorter --window") from None
     if found[0] and found[1] and found[0] >= found[1]:
         raise UsageError("U002", f"--since {found[0]} is not before --until {found[1]}")
     return found

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from tocsin.engine.alike import Telling
 from tocsin.engine.cells import Cell
+from tocsin.engine.columns import combinations, rows_by_number
 from tocsin.engine.executor import Answer, FastEngine, ViewProgram
 from tocsin.events import KEYWORDS, Gate
 from tocsin.events.values import NULL_CELL
@@ -27,6 +30,10 @@ from tocsin.rules.view import Alias
 _GATES: Final = 4 * MOST_ROUTES
 """Gates without a route that are remembered."""
 _KINDS: Final = 256
+_FEW: Final = 64
+"""Combinations that are evaluated without asking which are alike."""
+_TELLINGS: Final = 64
+Ints = npt.NDArray[np.int64]
 _ASK: Final = 1
 _ALWAYS_HOT: Final = 2
 
@@ -59,8 +66,14 @@ class _Route:
     masks: list[list[dict[int, int]]]
     """For each view and field the candidates of codes, where there are any."""
 
+    joined: Ints
+    """The columns that feed a field together with others."""
+    telling: dict[tuple[int, ...], Telling] = field(default_factory=dict)
+    """What tells apart rows of the same candidates, by these."""
+
     def forget(self) -> None:
         """Forget all codes."""
+        self.telling = {}
         self.cells = [[{} for _ in program.fields] for program in self.programs]
         self.masks = [[{} for _ in program.fields] for program in self.programs]
 
@@ -102,6 +115,7 @@ class CodedEngine:
         self._column_routes: list[int] = [-1] * FIRST_COLUMN
         self._row_routes = np.zeros(len(reader.block.row_table), np.int32)
         self._gate_names = np.array([reader.gate_names(at) for at in range(len(reader.layouts))], np.int64)
+        self._signatures = np.zeros(len(self._codes.flags), np.int64)
         self._sure = np.zeros(_KINDS, np.uint8)
         self._sure[list(reader.sure_kinds)] = 1
         self.forget()
@@ -109,6 +123,8 @@ class CodedEngine:
     def forget(self) -> None:
         """Forget what was remembered of values; to be called when `match` has raised, since it was at it."""
         self._codes.forget()
+        self._signatures[:] = 0
+        self._signature_numbers: dict[tuple[int, ...], int] = {}
         self._known_keys = 0
         self._known_entries = 1
         self._known_combinations = 1
@@ -236,9 +252,11 @@ class CodedEngine:
         index = {name: at for at, name in enumerate(fields)}
         sources = [[_source(program, name, index) for name in program.fields] for program in programs]
         absent = [[program.cell(at, None).mask for at in range(len(program.fields))] for program in programs]
+        several = [source.columns for found in sources for source in found if len(source.columns) > 1]
+        joined = np.array(sorted({column for columns in several for column in columns if column >= 0}), np.int64)
         base = self._tables.columns
         number = self._tables.add(sure, always)
-        route = _Route(gate, base, fields, plan.demand.screen, programs, sources, [[] for _ in fields], absent, [], [])
+        route = _Route(gate, base, fields, plan.demand.screen, programs, sources, [[] for _ in fields], absent, [], [], joined)
         route.forget()
         self._routes.append(route)
         self._column_routes += [number] * len(fields)
@@ -289,33 +307,82 @@ class CodedEngine:
             elif self._tables.absent_hot[column]:
                 codes.flags[entry] |= HOT
                 route = self._routes[self._column_routes[column]]
-                for view, at in route.uses[column - route.base]:  # written, and yet as absent as one that is not there
+                uses = route.uses[column - route.base]
+                for view, at in uses:  # written, and yet as absent as one that is not there
                     route.masks[view][at][entry] = route.absent[view][at]
+                self._sign([entry], [[route.absent[view][at]] for view, at in uses])
         for column, (entries, values) in new.items():
             self._ask_column(column, entries, values)
 
     def _ask_column(self, column: int, entries: list[int], values: list[str]) -> None:
         route = self._routes[self._column_routes[column]]
+        told = []
         for view, at in route.uses[column - route.base]:
             source = route.sources[view][at]
             cells = [_changed(source, value) for value in values] if source.alias else values
             known = route.masks[view][at]
-            for entry, mask in zip(entries, route.programs[view].filters[at].masks(cells), strict=True):
+            told.append(route.programs[view].filters[at].masks(cells))
+            for entry, mask in zip(entries, told[-1], strict=True):
                 if mask:
                     known[entry] = mask
                     self._codes.flags[entry] |= HOT
 
+        self._sign(entries, told)
+
+    def _sign(self, entries: list[int], told: list[list[int]]) -> None:
+        """Give values a number that tells the candidates that they make in each of their uses; 0 is none."""
+        for entry, masks in zip(entries, zip(*told, strict=True), strict=False):
+            if any(masks):
+                self._signatures[entry] = self._signature_numbers.setdefault(masks, len(self._signature_numbers) + 1)
+
     def _evaluate_combinations(self) -> None:
         codes = self._codes
-        for number in range(self._known_combinations, codes.combination_count):
-            route = self._routes[codes.combination_route(number)]
-            vector = codes.combination(number, len(route.fields))
-            answer = tuple([self._evaluate(route, view, vector) for view in range(len(route.programs))])
-            useful = any(found or faults for found, faults in answer)
-            codes.answers[number] = FOUND if useful else NOTHING
-            if useful:
-                self._answers[number] = Found(answer, self._decided(route, answer))
-        self._known_combinations = codes.combination_count
+        begin, self._known_combinations = self._known_combinations, codes.combination_count
+        if begin == self._known_combinations:
+            return
+        routes = codes.combination_routes(begin, self._known_combinations)
+        for at in np.unique(routes).tolist():
+            route, numbers = self._routes[at], np.flatnonzero(routes == at) + begin
+            vectors = codes.vectors(numbers, len(route.fields))
+            for rows, vector in self._alike(route, vectors):
+                answer = tuple([self._evaluate(route, view, vector) for view in range(len(route.programs))])
+                useful = any(found or faults for found, faults in answer)
+                codes.answers[numbers[rows]] = FOUND if useful else NOTHING
+                if useful:
+                    decided = self._decided(route, answer)
+                    self._answers.update((number, Found(answer, decided)) for number in numbers[rows].tolist())
+
+    def _alike(self, route: _Route, vectors: Ints) -> Iterator[tuple[Ints, list[int]]]:
+        """Yield the rows of codes that all rules answer alike, and one of them."""
+        if len(vectors) < _FEW:
+            yield from ((np.array([row]), vector) for row, vector in enumerate(vectors.tolist()))
+            return
+        marks = np.where(vectors > 0, self._signatures[vectors], -1)
+        marks[:, route.joined] = vectors[:, route.joined]
+        uneven = np.flatnonzero((marks != marks[0]).any(axis=0))
+        columns = [marks[:, column] + 1 for column in uneven]
+        firsts, which = combinations(columns, [int(column.max()) + 1 for column in columns], len(vectors))
+        for first, rows in zip(firsts.tolist(), rows_by_number(which), strict=True):
+            some = vectors[rows]
+            telling = self._telling(route, vectors[first].tolist())
+            heads, kinds = telling.alike(some, lambda view, at, code: self._cell_of(route, view, at, code))
+            for head, alike in zip(heads.tolist(), rows_by_number(kinds), strict=True):
+                yield rows[alike], some[head].tolist()
+
+    def _telling(self, route: _Route, vector: list[int]) -> Telling:
+        """Return what tells rows apart that have the candidates of a vector."""
+        masks = tuple([self._mask(route, view, vector) for view in range(len(route.programs))])
+        found = route.telling.get(masks)
+        if found is None:
+            if len(route.telling) >= _TELLINGS:
+                route.telling.clear()
+            found = route.telling[masks] = Telling()
+            for view, (program, mask) in enumerate(zip(route.programs, masks, strict=True)):
+                places = {name: _place(at, route.sources[view][at]) for name, at in program.index.items()}
+                for bit, rule in enumerate(program.view.rules):
+                    if mask >> bit & 1:
+                        found.add(rule.expr, places, view)
+        return found
 
     def _decided(self, route: _Route, answers: tuple[Answer, ...]) -> frozenset[tuple[int, int]]:
         """Return the (view, rule) of which the combination holds every field that the rule's reasons can show."""
@@ -324,18 +391,22 @@ class CodedEngine:
         )
 
     def _evaluate(self, route: _Route, view: int, vector: list[int]) -> Answer:
+        mask = self._mask(route, view, vector)
+        return route.programs[view].evaluate(_CodedRow(self, route, view, vector), mask) if mask else ((), ())
+
+    def _mask(self, route: _Route, view: int, vector: list[int]) -> int:
+        """Return the candidates of a row of codes."""
         program = route.programs[view]
-        row = _CodedRow(self, route, view, vector)
         mask = program.always
         masks, absent = route.masks[view], route.absent[view]
         for at in program.asking:
             columns = route.sources[view][at].columns
             if len(columns) > 1:
-                mask |= row[at].mask
+                mask |= self.cell(route, view, at, vector).mask
                 continue
             entry = vector[columns[0]] if columns[0] >= 0 else 0
             mask |= masks[at].get(entry, 0) if entry else absent[at]
-        return program.evaluate(row, mask) if mask else ((), ())
+        return mask
 
     def cell(self, route: _Route, view: int, at: int, vector: list[int]) -> Cell:
         """Return the cell of a view's field in a row of codes."""
@@ -344,10 +415,14 @@ class CodedEngine:
         entries = [vector[column] if column >= 0 else 0 for column in source.columns]
         if len(entries) > 1:
             return program.cell(at, _changed(source, *[self._value(entry) for entry in entries]))
+        return self._cell_of(route, view, at, entries[0])
+
+    def _cell_of(self, route: _Route, view: int, at: int, entry: int) -> Cell:
+        """Return the cell of a code in a field that has one source, without its candidates, which `masks` has."""
         known = route.cells[view][at]
-        cell = known.get(entries[0])
+        cell = known.get(entry)
         if cell is None:
-            cell = known[entries[0]] = program.cell(at, _changed(source, self._value(entries[0])))
+            cell = known[entry] = Cell(_changed(route.sources[view][at], self._value(entry)), 0)
         return cell
 
     def _value(self, entry: int) -> str | None:
@@ -371,6 +446,11 @@ class _CodedRow:
         if cell is None:
             cell = self._cells[at] = self._engine.cell(self._route, self._view, at, self._vector)
         return cell
+
+
+def _place(at: int, source: _Source) -> tuple[int, tuple[int, ...], bool]:
+    """Return the place of a field in its view, its columns, and whether it has no more than one."""
+    return at, tuple([column for column in source.columns if column >= 0]), len(source.columns) == 1
 
 
 def _source(program: ViewProgram, name: str, index: dict[str, int]) -> _Source:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.events import EventBatch, cell_column
 from tocsin.rules.transforms import SAME, made_cell
 from tocsin.rules.view import Alias, View
+
+_WIDEST: Final = 1 << 62
 
 
 def view_column(batch: EventBatch, view: View, field: str) -> pa.DictionaryArray | None:
@@ -44,4 +51,28 @@ def _joined(alias: Alias, columns: list[pa.DictionaryArray | None]) -> pa.Dictio
     return cell_column([made_cell(alias, cells) for cells in zip(*lists, strict=True)])
 
 
-__all__ = ["view_column"]
+def combinations(
+    columns: Sequence[npt.NDArray[np.integer[Any]]], sizes: Sequence[int], rows: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the first row of each distinct combination of codes, and for each row the number of its combination.
+
+    Cost: one sort of the rows. The codes are joined to one number; where that would overflow it is made dense first.
+    """
+    key = np.zeros(rows, np.int64)
+    span = 1
+    for column, size in zip(columns, sizes, strict=True):
+        if span * size >= _WIDEST:
+            dense, key = np.unique(key, return_inverse=True)
+            span = len(dense)
+        key = key * size + column
+        span *= size
+    _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
+    return firsts, which
+
+
+def rows_by_number(which: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Return the rows of each number, from 0 on, in order."""
+    return np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+
+
+__all__ = ["combinations", "rows_by_number", "view_column"]

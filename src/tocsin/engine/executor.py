@@ -8,13 +8,15 @@ distinct combination of cells, and the answer is remembered. Every cache is boun
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.engine.alike import Telling
 from tocsin.engine.cells import Cell
-from tocsin.engine.columns import view_column
+from tocsin.engine.columns import combinations, rows_by_number, view_column
 from tocsin.engine.interface import Fault, Match, Matches
 from tocsin.engine.prefilter import FieldFilter
 from tocsin.engine.tests import Row, RowTest, compile_expr
@@ -31,15 +33,31 @@ _MOST_TIMEOUTS: Final = 10
 _GATED: Final = frozenset({"EventID", "Channel"})
 _ANSWERS: Final = 50_000
 _GATES: Final = 1024
-_WIDEST: Final = 1 << 62
-Answer = tuple[tuple[int, ...], tuple[tuple[int, RegexTimeout], ...]]
+_TELLINGS: Final = 64
+_SAMPLE: Final = 256
+"""Combinations of a batch that tell whether most are new; then it is asked which of the others are alike."""
+Faults = tuple[tuple[int, RegexTimeout], ...]
+Answer = tuple[tuple[int, ...], Faults]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rules whose rows are told all together, and those of them whose matches are not told one by one."""
+
+    rules: frozenset[int] = frozenset()
+    silent: frozenset[int] = frozenset()
+
+
+_NOTHING: Final = Kept()
 
 
 class FastEngine:
     """Evaluates a rule set gate by gate; the program of a gate is made when its first batch comes."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, plans: Sequence[Plan], kept: Kept = _NOTHING) -> None:
         self._plans = PlanIndex(plans)
+        self._kept = kept
         self._size_bytes = 0
         self._gates: dict[Gate, tuple[GatePlan, list[ViewProgram]]] = {}
 
@@ -60,10 +78,10 @@ class FastEngine:
 
     def match(self, batch: EventBatch) -> Matches:
         """Return the rows that each rule matches, sorted by row and rule."""
-        answer = Matches()
+        answer = Matches(keeps=bool(self._kept.rules))
         for number, program in enumerate(self.program(batch.gate)[1]):
             before = program.size_bytes
-            program.run(batch, number, answer)
+            program.run(batch, number, answer, self._kept)
             self._size_bytes += program.size_bytes - before
         answer.found.sort()
         if self._size_bytes > CACHE_BYTES:
@@ -114,10 +132,11 @@ class ViewProgram:
         """Drop every remembered value and answer."""
         self.cells: list[dict[str | None, Cell]] = [{} for _ in self.fields]
         self.answers: dict[tuple[int, ...], Answer] = {}
+        self.telling: dict[int, Telling] = {}
         self.size_bytes = 0
         self.next_number = 0
 
-    def run(self, batch: EventBatch, view: int, answer: Matches) -> None:
+    def run(self, batch: EventBatch, view: int, answer: Matches, kept: Kept = _NOTHING) -> None:
         """Add the matches of a batch to the answer."""
         if len(self.answers) > _ANSWERS:
             self.forget()
@@ -126,16 +145,73 @@ class ViewProgram:
         if not len(rows):
             return
         picked = [column[rows] for column in codes]
-        firsts, which = _combinations(picked, [len(table) for table in tables], len(rows))
-        order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(firsts)))
-        for number, first in enumerate(firsts.tolist()):
+        firsts, which = combinations(picked, [len(table) for table in tables], len(rows))
+        firsts, which = self._joined(tables, picked, firsts, which)
+        for first, some in zip(firsts.tolist(), rows_by_number(which), strict=True):
             combination = tuple([table[column[first]] for table, column in zip(tables, picked, strict=True)])
             found, faults = self._answer(combination)
             if found or faults:
-                for row in rows[order[ends[number - 1] if number else 0 : ends[number]]].tolist():
-                    answer.found.extend(Match(row, rule, view) for rule in found)
-                    answer.faults.extend(Fault(row, rule, error) for rule, error in faults)
+                self._tell(rows[some], view, found, faults, answer, kept)
+
+    @staticmethod
+    def _tell(rows: Ints, view: int, found: Sequence[int], faults: Faults, answer: Matches, kept: Kept) -> None:
+        for rule in found:
+            if rule in kept.rules:
+                answer.kept.setdefault((view, rule), []).append(rows)
+        told = [rule for rule in found if rule not in kept.silent]
+        for row in rows.tolist() if told or faults else ():
+            answer.found.extend(Match(row, rule, view) for rule in told)
+            answer.faults.extend(Fault(row, rule, error) for rule, error in faults)
+
+    def _joined(
+        self, tables: list[list[Cell]], picked: list[npt.NDArray[np.int32]], firsts: Ints, which: Ints
+    ) -> tuple[Ints, Ints]:
+        """Join combinations that all rules answer alike, where most are new; return them and those of rows as they came in."""
+        if len(firsts) <= _SAMPLE:
+            return firsts, which
+        before = len(self.answers)
+        for first in firsts[:_SAMPLE].tolist():
+            self._answer(tuple([table[column[first]] for table, column in zip(tables, picked, strict=True)]))
+        if 2 * (len(self.answers) - before) < _SAMPLE:
+            return firsts, which
+        heads, kinds = self._alike(tables, picked, firsts[_SAMPLE:])
+        return np.concatenate((firsts[:_SAMPLE], heads)), np.concatenate((np.arange(_SAMPLE), kinds + _SAMPLE))[which]
+
+    def _alike(self, tables: list[list[Cell]], picked: list[npt.NDArray[np.int32]], firsts: Ints) -> tuple[Ints, Ints]:
+        """Return the first rows of kinds of combinations that all rules answer alike, and of each combination its kind."""
+        codes = [column[firsts] for column in picked]
+        masks = []
+        for table, column in zip(tables, codes, strict=True):
+            numbers: dict[int, int] = {}
+            masks.append(np.array([numbers.setdefault(cell.mask, len(numbers)) for cell in table])[column])
+        heads, groups = combinations(masks, [int(mask.max()) + 1 for mask in masks], len(firsts))
+        vectors = np.stack(
+            [np.array([cell.number for cell in table])[column] for table, column in zip(tables, codes, strict=True)], axis=1
+        )
+        cells = {cell.number: cell for table in tables for cell in table}
+        joined: list[int] = []
+        kind_of = np.zeros(len(firsts), np.int64)
+        for head, members in zip(heads.tolist(), rows_by_number(groups), strict=True):
+            mask = self.always
+            for table, column in zip(tables, codes, strict=True):
+                mask |= table[column[head]].mask
+            some, kinds = self._telling(mask).alike(vectors[members], lambda view, at, number: cells[number])
+            kind_of[members] = kinds + len(joined)
+            joined += firsts[members[some]].tolist()
+        return np.array(joined, np.int64), kind_of
+
+    def _telling(self, mask: int) -> Telling:
+        """Return what tells rows apart that have these candidates."""
+        found = self.telling.get(mask)
+        if found is None:
+            if len(self.telling) >= _TELLINGS:
+                self.telling.clear()
+            found = self.telling[mask] = Telling()
+            places = {name: (at, (at,), True) for name, at in self.index.items()}
+            for bit, rule in enumerate(self.view.rules):
+                if mask >> bit & 1:
+                    found.add(rule.expr, places, 0)
+        return found
 
     def _look_up(self, batch: EventBatch) -> tuple[list[list[Cell]], list[npt.NDArray[np.int32]]]:
         """Return, for each field, the cells of its distinct values and each row's code; the last cell is "absent"."""
@@ -216,23 +292,4 @@ class ViewProgram:
         return test
 
 
-def _combinations(
-    columns: list[npt.NDArray[np.int32]], sizes: list[int], rows: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the first row of each distinct combination of codes, and for each row the number of its combination.
-
-    Cost: one sort of the rows. The codes are joined to one number; where that would overflow it is made dense first.
-    """
-    key = np.zeros(rows, np.int64)
-    span = 1
-    for column, size in zip(columns, sizes, strict=True):
-        if span * size >= _WIDEST:
-            dense, key = np.unique(key, return_inverse=True)
-            span = len(dense)
-        key = key * size + column
-        span *= size
-    _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
-    return firsts, which
-
-
-__all__ = ["CACHE_BYTES", "Answer", "FastEngine", "ViewProgram"]
+__all__ = ["CACHE_BYTES", "Answer", "FastEngine", "Kept", "ViewProgram"]

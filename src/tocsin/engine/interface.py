@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from tocsin.errors import TocsinError
 from tocsin.events import EventBatch
 
@@ -29,10 +32,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The answer for one batch: matches sorted by row and rule, and what could not be decided."""
+    """The answer for one batch: matches sorted by row and rule, and what could not be decided.
+
+    `kept` has the rows of the rules that an engine tells together, by view and rule; `keeps`: there would be some.
+    """
 
     found: list[Match] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    kept: dict[tuple[int, int], list[npt.NDArray[np.int64]]] = field(default_factory=dict)
+    keeps: bool = False
 
 
 class Engine(Protocol):

@@ -14,6 +14,8 @@ KEYWORDS = "*"
 """The name of the column that holds every value of the event, for keyword rules (semantics 8)."""
 TIME = "@time"
 """The name of the column that holds the event's time as read, asked for when a time range is set."""
+HOST = "@host"
+"""The name of the column that holds the event's host, which only decoders have that `tell_hosts`."""
 CELL_TYPE = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -72,4 +74,4 @@ def batch_of(gate: Gate, columns: dict[str, pa.DictionaryArray], rows: int, deco
     return EventBatch(gate, record_batch, decode)
 
 
-__all__ = ["CELL_TYPE", "KEYWORDS", "TIME", "Demand", "EventBatch", "batch_of", "cell_column"]
+__all__ = ["CELL_TYPE", "HOST", "KEYWORDS", "TIME", "Demand", "EventBatch", "batch_of", "cell_column"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 _ISO: Final = re.compile(
@@ -13,6 +13,11 @@ _EPOCH: Final = re.compile(r"\s*(\d{9,11})(?:\.(\d{1,9}))?\s*")
 _MILLIS: Final = re.compile(r"\s*(?:(\d{12,13})|/Date\((\d{1,14})\)/)\s*")
 _NORMAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _SHORT_FORM: Final = 27  # 2023-09-05T09:51:51.566000Z
+
+
+def today() -> date:
+    """Return the day in UTC, by which it is judged what has expired."""
+    return datetime.now(UTC).date()
 
 
 def parse_time(value: object) -> datetime | None:
@@ -76,4 +81,4 @@ def _exists(text: str) -> bool:
     return True
 
 
-__all__ = ["format_time", "normal_time", "parse_time"]
+__all__ = ["format_time", "normal_time", "parse_time", "today"]

@@ -50,12 +50,29 @@ class FoundAsset(Struct, frozen=True):
         return f"{self.name} ({rest})".lstrip() if rest else self.name
 
 
+class FoundDecision(Struct, frozen=True):
+    """By whose decision a finding is suppressed, or has another level than its rule.
+
+    `kind` is `filter`, `suppress` or `level`; `expires` is the day from which it is not applied, empty without one; `level` is
+    that which the rule itself has, where it was changed.
+    """
+
+    kind: str
+    title: str
+    owner: str
+    reason: str
+    expires: str
+    path: str
+    level: str = ""
+
+
 class Finding(Struct, frozen=True):
     """One finding, with the keys of its JSON form in their order.
 
     `time` is RFC 3339 in UTC, empty when unknown; `event` is the event as read; `matched` tells selection -> field -> the
     event's values that matched; `twin` that the event stood in for another (a Security 4688 for a Sysmon 1). `assets` has
-    those of the event by the text that names them; the key is left out when no site file was given.
+    those of the event by the text that names them; the key is left out when no site file was given. `decision` is there only
+    where somebody decided about the finding.
     """
 
     rule: FoundRule
@@ -68,6 +85,7 @@ class Finding(Struct, frozen=True):
     event: Any
     matched: dict[str, dict[str, list[str]]]
     assets: dict[str, FoundAsset] | UnsetType = UNSET
+    decision: FoundDecision | UnsetType = UNSET
 
 
-__all__ = ["Finding", "FoundAsset", "FoundLogsource", "FoundRule", "FoundSource"]
+__all__ = ["Finding", "FoundAsset", "FoundDecision", "FoundLogsource", "FoundRule", "FoundSource"]

@@ -72,13 +72,58 @@ class BaselineCheck(Struct, frozen=True):
     reason: str = ""
 
 
+class DecidedRule(Struct, frozen=True):
+    """How many findings of a rule a decision suppressed, or gave another level."""
+
+    id: str
+    title: str
+    findings: int
+
+
+class Decision(Struct):
+    """What somebody decided about findings, and what came of it in this scan.
+
+    `kind` is `filter` for a Sigma filter, `suppress` or `level` for an entry of the tuning file, `level` the one it gives.
+    `status` is `applied`, or `expired` from the day `expires` on (empty: never). `findings` counts what was suppressed or
+    given another level; for a filter that is every matched event which it took from a rule, those of rules that only serve
+    correlations too. `first` and `last` are times of events; `notes` say what else is to be known of it.
+    """
+
+    kind: str
+    title: str
+    owner: str
+    reason: str
+    expires: str
+    path: str
+    status: str
+    level: str = ""
+    findings: int = 0
+    first: str = ""
+    last: str = ""
+    rules: list[DecidedRule] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def whose(self) -> str:
+        """Return by whom it was decided, until when and why, on one line."""
+        until = f"until {self.expires}" if self.expires else "without an end"
+        return f"by {self.owner or 'nobody who is named'}, {until}: {self.reason or 'no reason is given'}"
+
+    @property
+    def what(self) -> str:
+        """Return what it is, in words."""
+        kinds = {"filter": "filter", "suppress": "suppression", "level": f"level {self.level}"}
+        return kinds.get(self.kind, self.kind)
+
+
 class Coverage(Struct):
     """What a scan looked at; `events` counts every event read.
 
     `complete` is False when the scan was `interrupted`, and when a file was read in part, or skipped although it may hold
     evidence: it could not be opened, is damaged or exceeds a limit. Files of no known format do not count.
     `untimed` counts the findings whose event has no time, so that no range of time leaves them out; `site` is the name of
-    the site file's site, empty without one, and `baseline` tells of the checks against it.
+    the site file's site, empty without one, and `baseline` tells of the checks against it. `decisions` tell what was suppressed
+    or has another level, and by whom.
     """
 
     complete: bool
@@ -90,6 +135,12 @@ class Coverage(Struct):
     site: str = ""
     baseline: list[BaselineCheck] = field(default_factory=list)
     interrupted: bool = False
+    decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def suppressed(self) -> int:
+        """Return how many findings were suppressed."""
+        return sum(item.findings for item in self.decisions if item.kind != "level")
 
 
 class Tally(Struct):
@@ -120,6 +171,8 @@ class Report(Struct):
 __all__ = [
     "BaselineCheck",
     "Coverage",
+    "DecidedRule",
+    "Decision",
     "FileOutcome",
     "FileStatus",
     "Report",

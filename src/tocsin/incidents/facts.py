@@ -45,6 +45,7 @@ _ADDRESSES: Final = (
 )
 _IN_TEXT: Final = re.compile(r"\b(?:from|rhost=)\s*((?:\d{1,3}\.){3}\d{1,3})\b")
 _GUIDS: Final = ("ProcessGuid", "SourceProcessGUID", "SourceProcessGuid")
+_CORRELATION: Final = "correlation"
 _CREATED: Final = "NewProcessId"
 _OWN_LOGS: Final = ("auditd", "syslog")
 """Formats of logs that one host writes of itself, often without its name."""
@@ -54,7 +55,8 @@ class Facts(Struct, frozen=True):
     """What joins a finding to others, and what its incident tells of it.
 
     `time_s` is seconds since 1970, None when unknown. `process` and `parent` are keys of processes, empty when unknown.
-    `host` is its name as shown, `host_key` the same host under all of its names.
+    `host` is its name as shown, `host_key` the same host under all of its names. `records` are keys of the events that it is
+    about: its own, or, when it is `correlated`, those that a correlation put together.
     """
 
     number: int
@@ -78,6 +80,8 @@ class Facts(Struct, frozen=True):
     parent_command_line: str
     assets: tuple[str, ...]
     asset_labels: tuple[str, ...]
+    records: tuple[str, ...] = ()
+    correlated: bool = False
 
 
 def facts_of(finding: Finding, number: int) -> Facts:
@@ -108,7 +112,18 @@ def facts_of(finding: Finding, number: int) -> Facts:
         parent_command_line=_first(leaves, "ParentCommandLine"),
         assets=tuple(sorted({asset.name for asset in assets})),
         asset_labels=tuple(sorted({asset.label for asset in assets})),
+        records=_records(finding),
+        correlated=finding.telemetry == _CORRELATION,
     )
+
+
+def _records(finding: Finding) -> tuple[str, ...]:
+    """Return keys of the events that a finding is about, by file and record."""
+    if finding.telemetry != _CORRELATION:
+        return (f"{finding.source.path}\0{finding.source.record}",)
+    events = finding.event.get("events") if isinstance(finding.event, dict) else None
+    found = (item for item in (events if isinstance(events, list) else ()) if isinstance(item, dict))
+    return tuple(dict.fromkeys(f"{item.get('path')}\0{item.get('record')}" for item in found))
 
 
 def _host_key(finding: Finding) -> str:

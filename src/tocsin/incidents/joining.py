@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tocsin.findings import Finding
 from tocsin.incidents.facts import Facts, facts_of
 from tocsin.incidents.incident import Incident, IncidentRule, Member, Stage
-from tocsin.incidents.links import Link, link
+from tocsin.incidents.links import EVENT, Link, link
 from tocsin.incidents.scoring import score, summary_of, title_of
 from tocsin.incidents.trees import trees
 from tocsin.rules.rule import LEVELS
@@ -21,6 +23,7 @@ MOST_FINDINGS: Final = 200_000
 MOST_MEMBERS: Final = 500
 MOST_NAMES: Final = 50
 _REASONS: Final = 2
+_LISTED: Final = 8
 _TAG: Final = "attack."
 
 
@@ -47,15 +50,28 @@ def join(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Joined:
     reasons = _reasons(facts, links)
     found = [_incident([facts[at] for at in places], [reasons.get(at, ()) for at in places]) for places in members.values()]
     found.sort(key=lambda incident: (-incident.score, incident.first or "9", incident.id))
-    return Joined(tuple(found), left_out)
+    return Joined(tuple(_distinguished(found)), left_out)
+
+
+def _distinguished(incidents: Iterable[Incident]) -> Iterator[Incident]:
+    """Yield the incidents, those with the same findings told apart by a number."""
+    counts: Counter[str] = Counter()
+    for incident in incidents:
+        counts[incident.id] += 1
+        number = counts[incident.id]
+        yield incident if number == 1 else replace(incident, id=f"{incident.id}-{number}")
 
 
 def _reasons(facts: Sequence[Facts], links: Iterable[Link]) -> dict[int, tuple[str, ...]]:
     """Return the reasons of each finding: its strongest link to each of some earlier ones, or else to a later one."""
     names = _names(facts)
+    links = list(links)
+    told = _correlated(facts, links)
     back: dict[int, dict[int, Link]] = {}
     forth: dict[int, Link] = {}
     for item in links:
+        if item.kind is EVENT and facts[item.later].correlated:
+            continue
         known = back.setdefault(item.later, {})
         if item.earlier not in known or item.kind.strength < known[item.earlier].kind.strength:
             known[item.earlier] = item
@@ -67,10 +83,31 @@ def _reasons(facts: Sequence[Facts], links: Iterable[Link]) -> dict[int, tuple[s
     for at, items in back.items():
         best = sorted(items.values(), key=lambda item: (item.kind.strength, -facts[item.earlier].number, item.shared))
         found[at] = tuple(item.reason(facts[item.earlier].number, names) for item in best[:_REASONS])
+    for at, reason in told.items():
+        found[at] = (reason, *found.get(at, ()))[:_REASONS]
     return found
 
 
-def _names(facts: Iterable[Facts]) -> dict[str, str]:
+def _correlated(facts: Sequence[Facts], links: Iterable[Link]) -> dict[int, str]:
+    """Return the reason of each correlation that has findings on its events, and of each of these."""
+    of: dict[int, set[int]] = {}
+    by: dict[int, set[int]] = {}
+    for item in links:
+        if item.kind is EVENT and facts[item.later].correlated and not facts[item.earlier].correlated:
+            of.setdefault(item.later, set()).add(facts[item.earlier].number)
+            by.setdefault(item.earlier, set()).add(facts[item.later].number)
+    found = {at: f"correlates {_numbers(numbers)}" for at, numbers in of.items()}
+    return found | {at: f"correlated by {_numbers(numbers)}" for at, numbers in by.items()}
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    """Return numbers of findings, the first of them."""
+    shown = [str(number) for number in sorted(numbers)]
+    more = f" and {len(shown) - _LISTED:,} more" if len(shown) > _LISTED else ""
+    return f"finding{'s' if len(shown) > 1 else ''} {', '.join(shown[:_LISTED])}{more}"
+
+
+def _names(facts: Sequence[Facts]) -> dict[str, str]:
     """Return how keys of hosts, sessions and processes are shown."""
     names: dict[str, str] = {}
     for item in facts:
@@ -80,6 +117,8 @@ def _names(facts: Iterable[Facts]) -> dict[str, str]:
                 names.setdefault(key, image.replace("/", "\\").rpartition("\\")[2])
         for session in item.sessions:
             names.setdefault(session, session.rpartition(":")[2])
+    for key in [key for item in facts for key in (item.process, item.parent) if key]:
+        names.setdefault(key, f"process {key.rpartition(' ')[2]}")
     return names
 
 
@@ -89,6 +128,7 @@ def _incident(facts: Sequence[Facts], reasons: Sequence[tuple[str, ...]]) -> Inc
     times = [item.time for item in facts if item.time_s is not None]
     span = (times[0], times[-1]) if times else ("", "")
     rules = _rules(facts)
+    weighed = _rules(_once(facts))
     tactics, techniques = _stages(facts)
     hosts: dict[str, str] = {}
     for item in facts:
@@ -100,7 +140,7 @@ def _incident(facts: Sequence[Facts], reasons: Sequence[tuple[str, ...]]) -> Inc
     return Incident(
         id=_id(facts),
         title=title_of(rules, tuple(hosts)),
-        score=score(rules, len(tactics), len(hosts)),
+        score=score(weighed, len(tactics), len(hosts)),
         level=rules[0].level,
         first=span[0],
         last=span[1],
@@ -132,15 +172,34 @@ def _rules(facts: Iterable[Facts]) -> tuple[IncidentRule, ...]:
     return tuple(sorted(rules, key=lambda rule: -LEVELS.index(rule.level)))
 
 
-def _stages(facts: Iterable[Facts]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
-    """Return tactics and techniques in the order of their first findings."""
-    found: dict[str, tuple[str, int]] = {}
+def _once(facts: Sequence[Facts]) -> Iterator[Facts]:
+    """Yield findings but for those of which a correlation of the same level or above tells already."""
+    graver = _told(facts)
     for item in facts:
+        if item.correlated or all(LEVELS.index(level) < LEVELS.index(item.level) for level, _ in graver.get(item.records, ())):
+            yield item
+
+
+def _told(facts: Iterable[Facts]) -> dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]]:
+    """Return the levels and tags of the correlations of each event."""
+    found: dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]] = {}
+    for item in facts:
+        for record in item.records if item.correlated else ():
+            found.setdefault((record,), []).append((item.level, item.tags))
+    return found
+
+
+def _stages(facts: Sequence[Facts]) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """Return tactics and techniques in the order of their first findings; what a correlation tells counts once, as its own."""
+    found: dict[str, tuple[str, int]] = {}
+    told = _told(facts)
+    for item in facts:
+        again = {tag for _, tags in told.get(item.records, ()) for tag in tags} if not item.correlated else set()
         for tag in dict.fromkeys(item.tags):
             if tag.startswith(_TAG):
                 name = tag.removeprefix(_TAG)
                 first, count = found.get(name, (item.time, 0))
-                found[name] = (first, count + 1)
+                found[name] = (first, count + (tag not in again))
     stages = [Stage(name, first, count) for name, (first, count) in found.items()]
     tactics = tuple(stage for stage in stages if not any(char.isdigit() for char in stage.name))
     techniques = tuple(stage for stage in stages if stage.name[:1] == "t" and stage.name[1:2].isdigit())

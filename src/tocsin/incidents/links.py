@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -27,13 +28,14 @@ class Kind(Struct, frozen=True):
     """Whether many hosts may share it by chance."""
 
 
-_PROCESS: Final = Kind(0, DAY_S, "same process tree", common=False)
-_SESSION: Final = Kind(1, DAY_S, "same session", common=False)
-_CONNECTION: Final = Kind(2, DAY_S, "same connection", common=False)
-_ASSET: Final = Kind(3, HOUR_S, "same asset", common=True)
-_HOST: Final = Kind(4, HOUR_S, "same host", common=False)
-_ADDRESS: Final = Kind(5, HOUR_S, "same address", common=True)
-_USER: Final = Kind(6, HOUR_S, "same user", common=True)
+EVENT: Final = Kind(0, math.inf, "same event", common=False)
+_PROCESS: Final = Kind(1, DAY_S, "same process tree", common=False)
+_SESSION: Final = Kind(2, DAY_S, "same session", common=False)
+_CONNECTION: Final = Kind(3, DAY_S, "same connection", common=False)
+_ASSET: Final = Kind(4, HOUR_S, "same asset", common=True)
+_HOST: Final = Kind(5, HOUR_S, "same host", common=False)
+_ADDRESS: Final = Kind(6, HOUR_S, "same address", common=True)
+_USER: Final = Kind(7, HOUR_S, "same user", common=True)
 
 
 class Link(Struct, frozen=True):
@@ -46,7 +48,8 @@ class Link(Struct, frozen=True):
 
     def reason(self, other: int, names: Mapping[str, str]) -> str:
         """Return the link in plain words towards the number of the other finding; `names` are those of keys."""
-        return f"{self.kind.said} as finding {other} ({names.get(self.shared, self.shared)})"
+        shown = "" if self.kind is EVENT else f" ({names.get(self.shared, self.shared)})"
+        return f"{self.kind.said} as finding {other}{shown}"
 
 
 def link(facts: Sequence[Facts]) -> tuple[list[int], list[Link]]:
@@ -87,6 +90,8 @@ def _chains(facts: Sequence[Facts], order: Iterable[int]) -> list[tuple[tuple[Ki
 
 
 def _things(facts: Facts) -> Iterator[tuple[Kind, str]]:
+    for record in facts.records:
+        yield EVENT, record
     for process in (facts.process, facts.parent):
         if process:
             yield _PROCESS, process
@@ -106,10 +111,19 @@ def _things(facts: Facts) -> Iterator[tuple[Kind, str]]:
 
 def _join(facts: Sequence[Facts], members: Sequence[int], key: tuple[Kind, str], groups: _Groups) -> Iterator[Link]:
     kind, shared = key
-    for earlier, later in pairwise(members):
+    pairs = pairwise(members) if kind is not EVENT else _of_event(facts, members)
+    for earlier, later in pairs:
         if _near(facts[earlier], facts[later], kind.window_s):
             groups.join(earlier, later)
             yield Link(earlier, later, kind, shared)
+
+
+def _of_event(facts: Sequence[Facts], members: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of findings on one event that a correlation makes: it with each other, or with the next correlation."""
+    plain = [at for at in members if not facts[at].correlated]
+    both = [at for at in members if facts[at].correlated]
+    yield from ((other, at) for at in both for other in plain)
+    yield from pairwise(both)
 
 
 def _near(a: Facts, b: Facts, window_s: float) -> bool:
@@ -162,4 +176,4 @@ class _Groups:
         self._up[high] = low
 
 
-__all__ = ["DAY_S", "HOUR_S", "MOST_HOSTS", "Kind", "Link", "link"]
+__all__ = ["DAY_S", "EVENT", "HOUR_S", "MOST_HOSTS", "Kind", "Link", "link"]

@@ -33,26 +33,28 @@ Part = tuple[str, str, str, str]
 
 def is_misp(document: object) -> bool:
     """Tell whether a JSON document holds MISP events."""
-    return any(True for _ in _events(document))
+    return any(True for _ in events(document))
 
 
-def _events(document: object) -> Iterator[dict[str, Any]]:
+def events(document: object) -> Iterator[dict[str, Any]]:
     """Yield the events of an export, of the answer to a search, or of a list of either."""
-    if isinstance(document, list):
-        for item in document:
-            yield from _events(item)
-    elif isinstance(document, dict):
-        if isinstance(document.get("response"), (list, dict)):
-            yield from _events(document["response"])
-        elif isinstance(document.get("Event"), dict):
-            yield document["Event"]
-        elif isinstance(document.get("Attribute"), list):
-            yield document
+    waiting = [document]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting += reversed(found)
+        elif isinstance(found, dict):
+            if isinstance(found.get("response"), (list, dict)):
+                waiting.append(found["response"])
+            elif isinstance(found.get("Event"), dict):
+                yield found["Event"]
+            elif isinstance(found.get("Attribute"), list):
+                yield found
 
 
 def attributes(document: object) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield every attribute that is not deleted, with what its event is about."""
-    for event in _events(document):
+    for event in events(document):
         about = str(event.get("info") or "")
         objects = [item for item in _list(event.get("Object")) if not item.get("deleted")]
         for holder in (event, *objects):
@@ -82,4 +84,4 @@ def _list(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-__all__ = ["Part", "attributes", "is_misp", "parts"]
+__all__ = ["Part", "attributes", "events", "is_misp", "parts"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,27 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.errors import UsageError
-from tocsin.indicators.interface import ADDRESS, DOMAIN, FILE_NAME, HASH, NETWORK, URL, Indicator, Indicators, Unusable
+from tocsin.indicators.interface import Indicator, Indicators, Unusable
 from tocsin.indicators.misp import attributes, is_misp, parts
 from tocsin.indicators.patterns import read_pattern
-from tocsin.indicators.values import guess, normal
+from tocsin.indicators.rows import csv_rows, of_row
+from tocsin.indicators.values import normal
 
 FILE_BYTES: Final = 256 << 20
 """The largest file of indicators, in bytes."""
 MOST: Final = 250_000
 """The most indicators of one hunt."""
-_TYPE_NAMES: Final = {
-    **dict.fromkeys(("hash", "md5", "sha1", "sha-1", "sha256", "sha-256", "sha512", "filehash", "file_hash", "imphash"), HASH),
-    **dict.fromkeys(("ip", "ipv4", "ipv6", "address", "ip-src", "ip-dst", "ipv4-addr", "ipv6-addr", "ip_address"), ADDRESS),
-    **dict.fromkeys(("cidr", "network", "subnet"), NETWORK),
-    **dict.fromkeys(("domain", "hostname", "fqdn", "domain-name", "host"), DOMAIN),
-    **dict.fromkeys(("url", "uri"), URL),
-    **dict.fromkeys(("filename", "file name", "file_name", "file", "path", "file-name"), FILE_NAME),
-}
-_VALUE_HEADS: Final = frozenset({"value", "indicator", "ioc", "observable", "indicator_value", "ioc_value"})
-_TYPE_HEADS: Final = frozenset({"type", "kind", "indicator_type", "ioc_type"})
-_NAME_HEADS: Final = frozenset({"name", "description", "comment", "title", "threat", "malware"})
-_SNIFFED: Final = 20
 
 
 def read_indicators(paths: Sequence[Path]) -> Indicators:
@@ -132,62 +119,16 @@ def _made(values: Iterable[tuple[str, str, str, str]], path: Path, where: str) -
 
 
 def _read_csv(path: Path, text: str) -> Iterator[Indicator | Unusable]:
-    lines = text.splitlines()
-    kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    delimiter = next((mark for mark in "\t;," if _divides(kept[:_SNIFFED], mark)), "\0")
-    if not kept:
+    rows = csv_rows(text)
+    if rows is None:
         raise _other_form(path, "it holds nothing but comments")
-    head = [cell.strip().casefold() for cell in _cells(kept[0], delimiter)]
-    columns = _columns(head)
-    at_type, at_value, at_name = columns or ((0, 1, -1) if delimiter != "\0" else (-1, 0, -1))
-    headed = bool(columns)
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if headed:
-            headed = False
-            continue
-        cells = [cell.strip() for cell in _cells(line, delimiter)]
-        value = cells[at_value] if len(cells) > at_value else ""
-        name = cells[at_name] if 0 <= at_name < len(cells) else ""
-        kind = cells[at_type].casefold() if 0 <= at_type < len(cells) else ""
+    for row in rows:
         try:
-            kind, value = _of_row(kind, value)
+            kind, value = of_row(row)
         except ValueError as error:
-            yield Unusable(value or line, f"{path}:{number}", str(error))
+            yield Unusable(row.value or row.line, f"{path}:{row.number}", str(error))
         else:
-            yield Indicator(kind, value, f"{kind} {value}", name, str(path))
-
-
-def _of_row(kind: str, value: str) -> tuple[str, str]:
-    if not kind:
-        return guess(value)
-    if kind not in _TYPE_NAMES:
-        raise ValueError(f"indicators of type {kind!r} are not looked for")
-    return normal(_TYPE_NAMES[kind], value)
-
-
-def _divides(lines: Sequence[str], delimiter: str) -> bool:
-    """Tell whether every line has such a delimiter, so often as the first line."""
-    counts = {len(_cells(line, delimiter)) for line in lines}
-    return len(counts) == 1 and counts != {1}
-
-
-def _columns(head: list[str]) -> tuple[int, int, int] | None:
-    """Return the columns of type, value and name of a header, -1 for one that is missing; None when it is no header."""
-    value = next((at for at, cell in enumerate(head) if cell in _VALUE_HEADS), None)
-    if value is None and len(head) == 1 and head[0] in _TYPE_NAMES:
-        value = 0
-    if value is None:
-        return None
-    of_type = next((at for at, cell in enumerate(head) if cell in _TYPE_HEADS), -1)
-    return of_type, value, next((at for at, cell in enumerate(head) if cell in _NAME_HEADS), -1)
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    if delimiter == "\0":
-        return [line.strip().strip('"')]
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])
+            yield Indicator(kind, value, f"{kind} {value}", row.name, str(path))
 
 
 __all__ = ["FILE_BYTES", "MOST", "read_indicators"]

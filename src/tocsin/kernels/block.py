@@ -106,6 +106,8 @@ class BlockReader(Protocol):
     sure_kinds: frozenset[int]
     """Kinds of which `cell` can always tell."""
     null_kind: int
+    time_kinds: Sequence[int]
+    """Kinds of a time; the first is that of plain texts, if there is one."""
     """The kind of a null, which is no occurrence of its field; `NO_KIND` when there is none."""
 
     def names(self, layout: int, field: str) -> tuple[int, ...] | None:
@@ -117,6 +119,14 @@ class BlockReader(Protocol):
 
     def gate_names(self, layout: int) -> tuple[int, int]:
         """Return the names of the channel and of the event id."""
+        ...
+
+    def time_names(self, layout: int) -> Sequence[int]:
+        """Return the names at which a shape writes the time, the first that a row has counts."""
+        ...
+
+    def host_names(self, layout: int) -> Sequence[int]:
+        """Return the names at which a shape writes the host."""
         ...
 
     def gate(self, layout: int, channel: str, event_id: str) -> Gate | None:

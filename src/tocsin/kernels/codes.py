@@ -181,15 +181,16 @@ class Codes:
         layout, channel, event_id = self._keys.keys[number].tolist()
         return layout, channel, event_id
 
-    def combination(self, number: int, width: int) -> list[int]:
-        """Return the codes of a combination, as many as its route has columns."""
-        place = int(self._combinations.table[number, 1])
-        codes: list[int] = self._combinations.vectors[place : place + width].tolist()
-        return codes
+    def combination_routes(self, begin: int, end: int) -> npt.NDArray[np.int64]:
+        """Return the routes of a range of combinations."""
+        routes: npt.NDArray[np.int64] = self._combinations.table[begin:end, 0]
+        return routes
 
-    def combination_route(self, number: int) -> int:
-        """Return the route of a combination."""
-        return int(self._combinations.table[number, 0])
+    def vectors(self, numbers: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+        """Return the codes of combinations of one route, as many as it has columns, one a row."""
+        places = self._combinations.table[numbers, 1]
+        codes: npt.NDArray[np.int32] = self._combinations.vectors[places[:, None] + np.arange(width)]
+        return codes.astype(np.int64)
 
     def columns_and_kinds(self, begin: int, end: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return the columns and kinds of a range of entries."""

@@ -18,13 +18,39 @@ def compile_rule(rule: Rule, placeholders: Placeholders, filters: tuple[Filter, 
 
     Raises: RuleError R014-R022, UnsupportedRule R030, with the trail to the fault.
     """
-    selections = {name: lower_detection(part, placeholders) for name, part in rule.detections.items()}
-    conditions = [_parse(text, rule, selections) for text in rule.conditions]
-    condition: Condition = conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
+    selections, condition = _lowered(rule, placeholders)
     for number, item in enumerate((item for item in filters if applies(item, rule)), 1):
         suppressed = _suppression(item, f"filter{number}:", placeholders)
         selections |= suppressed[0]
         condition = AllOf((condition, suppressed[1]))
+    return _plan(rule, selections, condition)
+
+
+def compile_suppressions(rule: Rule, placeholders: Placeholders, filters: tuple[Filter, ...]) -> list[tuple[int, Plan]]:
+    """Return, for each filter that applies to a rule, its number and the plan of what it takes from the rule.
+
+    What several filters suppress is that of the first, so that every suppressed match belongs to one filter.
+    Raises: as `compile_rule`.
+    """
+    selections, left = _lowered(rule, placeholders)
+    found: list[tuple[int, Plan]] = []
+    for number, item in enumerate(filters):
+        if applies(item, rule):
+            suppressed, kept = _suppression(item, f"filter{len(found) + 1}:", placeholders)
+            selections = selections | suppressed
+            gone = AllOf((left, kept.part if isinstance(kept, NotOf) else NotOf(kept)))
+            found.append((number, _plan(rule, selections, gone)))
+            left = AllOf((left, kept))
+    return found
+
+
+def _lowered(rule: Rule, placeholders: Placeholders) -> tuple[dict[str, Expr], Condition]:
+    selections = {name: lower_detection(part, placeholders) for name, part in rule.detections.items()}
+    conditions = [_parse(text, rule, selections) for text in rule.conditions]
+    return selections, conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
+
+
+def _plan(rule: Rule, selections: dict[str, Expr], condition: Condition) -> Plan:
     expr = put_in(condition, selections)
     witness = find_witness(expr)
     fields = tuple(sorted(fields_of(expr)))
@@ -55,4 +81,4 @@ def _rename(condition: Condition, prefix: str) -> Condition:
     return replace(condition, parts=tuple(_rename(part, prefix) for part in condition.parts))
 
 
-__all__ = ["compile_rule"]
+__all__ = ["compile_rule", "compile_suppressions"]

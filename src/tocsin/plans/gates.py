@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,9 +104,9 @@ class PlanIndex:
         return sorted(found, key=lambda item: item[0])
 
 
-def native_fields(plans: Sequence[Plan]) -> frozenset[str]:
-    """Return every field that the rules may demand of any gate, under the names of native events."""
-    found = {name for plan in plans for name in plan.fields}
+def native_fields(plans: Sequence[Plan], more: Iterable[str] = ()) -> frozenset[str]:
+    """Return every field that the rules may demand of any gate, and `more`, under the names of native events."""
+    found = {name for plan in plans for name in plan.fields} | set(more)
     found.update(name for alias in ALIASES if alias.field in found for name in alias.sources)
     found.update(field for field, _ in windows_channels.REQUIRED.values())
     found |= TAG_FIELDS

@@ -18,6 +18,7 @@ from tocsin.findings.text import safe_json
 from tocsin.reports.event_rows import event_rows, preview, users_of
 from tocsin.reports.facts import milliseconds
 from tocsin.reports.markup import Markup, tag
+from tocsin.reports.matching import Parts
 
 _MOST_FINDINGS: Final = 250
 _MOST_BYTES: Final = 2**21
@@ -27,8 +28,9 @@ _LEVEL: Final = 6
 class _Block:
     """Findings that follow each other: their rows of the index, and their events."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, parts: Parts) -> None:
         self.first = first
+        self._parts = parts
         self._texts: dict[str, int] = {}
         self.rows: list[list[Any]] = []
         self._packer = zlib.compressobj(_LEVEL)
@@ -55,7 +57,9 @@ class _Block:
             "rows": found.rows,
             "left_out": found.left_out,
             "matched": [
-                (selection, field, values) for selection, fields in finding.matched.items() for field, values in fields.items()
+                (selection, field, values, [self._parts.of(finding.rule, selection, field, value) for value in values])
+                for selection, fields in finding.matched.items()
+                for field, values in fields.items()
             ],
             "assets": [(text, asset.label) for text, asset in assets.items()],
         }
@@ -79,14 +83,20 @@ def data(kind: str, value: Any) -> Markup:
     return Markup(f'<script type="application/json" class="{kind}">{text}</script>')
 
 
-def blocks(findings: Iterable[Finding], rules: Mapping[FoundRule, int], incidents: Mapping[int, int]) -> Iterator[Markup]:
-    """Yield the data of all findings; `incidents` has the number of an incident by the 1-based number of a finding."""
-    block = _Block(0)
+def blocks(
+    findings: Iterable[Finding], rules: Mapping[FoundRule, int], incidents: Mapping[int, int], texts: Mapping[str, str]
+) -> Iterator[Markup]:
+    """Yield the data of all findings.
+
+    `incidents` has the number of an incident by the 1-based number of a finding, `texts` those of rules by their paths.
+    """
+    parts = Parts(texts)
+    block = _Block(0, parts)
     for number, finding in enumerate(findings, 1):
         block.add(finding, rules[finding.rule], incidents.get(number, -1))
         if block.is_full:
             yield from block.markup()
-            block = _Block(number)
+            block = _Block(number, parts)
     if block.rows:
         yield from block.markup()
 

@@ -40,9 +40,9 @@ def _card(incident: Incident, at: int) -> Markup:
     )
     folds = (
         fold(f"Processes ({_processes(incident):,})", _tree(incident)) if incident.processes else None,
-        fold(f"Findings and why they belong together ({incident.findings:,})", *_members(incident)),
-        fold(f"Rules ({len(incident.rules):,})", _rules(incident)),
-        fold(f"Techniques ({len(incident.techniques):,})", _techniques(incident)) if incident.techniques else None,
+        fold(f"Findings and why they belong together ({incident.findings:,})", *_members(incident, at)),
+        fold(f"Rules ({len(incident.rules):,})", _rules(incident, at)),
+        fold(f"Techniques ({len(incident.techniques):,})", _techniques(incident, at)) if incident.techniques else None,
     )
     body = (
         tag("p", incident.summary, class_="said"),
@@ -160,12 +160,17 @@ def _nested(processes: Sequence[Process]) -> Markup:
     return tag("ul", items, class_="tree")
 
 
-def _members(incident: Incident) -> Iterator[Markup]:
+def _members(incident: Incident, at: int) -> Iterator[Markup]:
     shown = incident.members[:_MOST_MEMBERS]
     heads = ("No.", "Time (UTC)", "Level", "Rule", "Host", "Why it is here")
-    yield table(f"Findings of the incident {incident.title}", heads, (_member(item) for item in shown), "members", "No.")
+    yield table(_caption("Findings", incident, at), heads, (_member(item) for item in shown), "members", "No.")
     if incident.findings > len(shown):
         yield note(f"{incident.findings - len(shown):,} more findings are not listed.")
+
+
+def _caption(what: str, incident: Incident, at: int) -> str:
+    """Return the caption of a table, which no other one of the page has: incidents may have the same title."""
+    return f"{what} of incident {at + 1}: {incident.title}"
 
 
 def _member(member: Member) -> tuple[Child, ...]:
@@ -175,7 +180,7 @@ def _member(member: Member) -> tuple[Child, ...]:
     return link, when(member.time), level_mark(member.level), member.title, member.host, why
 
 
-def _techniques(incident: Incident) -> Markup:
+def _techniques(incident: Incident, at: int) -> Markup:
     rows = [
         (
             choose("technique", stage.name.lower(), stage.name.upper()),
@@ -186,12 +191,12 @@ def _techniques(incident: Incident) -> Markup:
         for stage in incident.techniques
     ]
     heads = ("Technique", "Name", "Findings", "First (UTC)")
-    return table(f"Techniques of the incident {incident.title}", heads, rows, numeric="Findings")
+    return table(_caption("Techniques", incident, at), heads, rows, numeric="Findings")
 
 
-def _rules(incident: Incident) -> Markup:
+def _rules(incident: Incident, at: int) -> Markup:
     rows = [(level_mark(rule.level), rule.title, rule.count) for rule in incident.rules]
-    return table(f"Rules of the incident {incident.title}", ("Level", "Rule", "Findings"), rows, numeric="Findings")
+    return table(_caption("Rules", incident, at), ("Level", "Rule", "Findings"), rows, numeric="Findings")
 
 
 __all__ = ["incidents_section"]

@@ -10,13 +10,13 @@ from importlib.resources import files
 from typing import BinaryIO, Final
 
 from tocsin.findings import Coverage
+from tocsin.findings.reading import FindingsFile
 from tocsin.incidents import Incident
 from tocsin.reports.attack import attack
 from tocsin.reports.blocks import blocks, data
 from tocsin.reports.coverage import coverage_section
 from tocsin.reports.facts import Facts, gather
 from tocsin.reports.findings import findings_section, rule_data
-from tocsin.reports.findings_file import FindingsFile
 from tocsin.reports.hosts import hosts_section
 from tocsin.reports.incidents import incidents_section
 from tocsin.reports.markup import Markup, tag
@@ -25,6 +25,7 @@ from tocsin.reports.network import network_section
 from tocsin.reports.rules import rules_section
 from tocsin.reports.shown import short
 from tocsin.reports.summary import summary_section
+from tocsin.reports.suppressed import suppressed_section
 from tocsin.reports.timeline import timeline_section
 from tocsin.sites.names import Names
 from tocsin.sites.site import Site
@@ -40,6 +41,7 @@ _SECTIONS: Final = {
     "network": "Network and zones",
     "rules": "Rules",
     "findings": "Findings",
+    "suppressed": "Suppressed",
     "coverage": "Coverage",
 }
 
@@ -84,13 +86,14 @@ def _pieces(findings: FindingsFile, facts: Facts, report: Report) -> Iterator[Ma
     yield network_section(facts, report.site)
     yield rules_section(facts)
     yield findings_section(facts)
+    yield suppressed_section(report.coverage)
     yield coverage_section(report.coverage)
     yield Markup("</main></div>")
     yield _foot()
     yield rule_data(facts, report.texts)
     yield data("incidents", [(item.id, item.title) for item in report.incidents])
     numbers = {member.number: at for at, item in enumerate(report.incidents) for member in item.members}
-    yield from blocks(findings, facts.rules, numbers)
+    yield from blocks(findings, facts.rules, numbers, report.texts)
     yield Markup(f"<script>{script}</script>\n</body>\n</html>")
 
 

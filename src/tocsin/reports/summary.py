@@ -21,25 +21,25 @@ _MOST: Final = 3
 def summary_section(facts: Facts, coverage: Coverage | None, incidents: Sequence[Incident]) -> Markup:
     """Return the summary."""
     tiles = [_tile(level, facts.total.levels[LEVELS.index(level)]) for level in HIGHEST_FIRST]
-    limits = list(_limits(coverage))
+    limits, gone = list(_limits(coverage)), coverage.suppressed if coverage else 0
     return section(
         "summary",
         "Summary",
-        tag("p", _lead(facts, len(incidents)), class_="lead"),
+        tag("p", _lead(facts, len(incidents), gone), class_="lead"),
         tag("ul", tiles, class_="tiles"),
         tag(
             "div",
-            tag("div", tag("h3", "What stands out"), tag("ul", _standing_out(facts, incidents))),
+            tag("div", tag("h3", "What stands out"), tag("ul", _standing_out(facts, incidents, gone))),
             tag("div", tag("h3", "What could not be looked at"), tag("ul", [tag("li", item) for item in limits])),
             class_="halves",
         ),
     )
 
 
-def _lead(facts: Facts, incidents: int) -> str:
+def _lead(facts: Facts, incidents: int, gone: int) -> str:
     total = facts.total
     if not total.count:
-        return "No rule matched."
+        return f"No finding is left: {plural(gone, 'finding')} suppressed." if gone else "No rule matched."
     where = f" on {plural(len(facts.hosts), 'host')}" if len(facts.hosts) else ""
     time = f", from {short(total.first)} to {short(total.last)} UTC" if total.first else ""
     joined = f", joined into {plural(incidents, 'incident')}" if incidents else ""
@@ -53,7 +53,7 @@ def _tile(level: str, count: int) -> Markup:
     return tag("li", choose("level", level, label) if count else label, class_=f"tile l-{level}{'' if count else ' none'}")
 
 
-def _standing_out(facts: Facts, incidents: Sequence[Incident]) -> Iterator[Markup]:
+def _standing_out(facts: Facts, incidents: Sequence[Incident], gone: int) -> Iterator[Markup]:
     """Yield the first incidents, else the most serious rules, then the most serious hosts."""
     for at, item in enumerate(incidents[:_MOST], 1):
         told = f" (score {item.score}, {plural(item.findings, 'finding')})"
@@ -66,7 +66,7 @@ def _standing_out(facts: Facts, incidents: Sequence[Incident]) -> Iterator[Marku
         site = facts.label(name).partition(" (")[2].rstrip(")")
         told = f": {plural(entry.count, 'finding')}{f', {site}' if site else ''}"
         yield tag("li", "Host ", choose("host", name, name), told)
-    if not facts.rules:
+    if not facts.rules and not gone:
         yield tag("li", "Nothing: no rule matched. This says nothing about what could not be looked at.")
 
 
@@ -90,6 +90,11 @@ def _limits(coverage: Coverage | None) -> Iterator[Child]:
         if count:
             yield told
     yield from _blind_rules(coverage)
+    if coverage.suppressed:
+        yield (
+            f"{plural(coverage.suppressed, 'finding')} suppressed by filters or the tuning file: ",
+            tag("a", "by whom", href="#suppressed"),
+        )
     whole = "" if not (partial or lost or coverage.interrupted) else " Not all evidence was read."
     told = f"{plural(coverage.events, 'event')} of {plural(len(coverage.files), 'file')} read.{whole} "
     yield told, tag("a", "Details", href="#coverage")

@@ -76,9 +76,16 @@ def place(error: E, text: bytes, path: str, index: int = 0) -> E:
 
     A step `key:NAME` means a key instead of its value, and `part:2` after it the second modifier of that key.
     """
-    if error.where:
-        return error
-    node = _document_node(text, index)
+    return error if error.where else _placed(error, _document_node(text, index), text, path)
+
+
+def places(errors: list[E], text: bytes, path: str) -> list[E]:
+    """Return errors of the first document with their places, as `place` does for one."""
+    node = _document_node(text, 0) if errors else None
+    return [error if error.where else _placed(error, node, text, path) for error in errors]
+
+
+def _placed(error: E, node: Any, text: bytes, path: str) -> E:
     if node is None:
         return error.at(Where(path))
     part = 0
@@ -134,4 +141,4 @@ def _below(node: Any, step: str | int) -> Any:
     return None
 
 
-__all__ = ["load_documents", "place"]
+__all__ = ["load_documents", "place", "places"]

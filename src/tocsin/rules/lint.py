@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from tocsin.errors import RuleError
+from tocsin.events.time import today
 from tocsin.rules.condition import has_not, parse_condition
 from tocsin.rules.correlation import Correlation
+from tocsin.rules.filters import expired_text, expires_soon, has_expired
 from tocsin.rules.logsource import why_no_source
 from tocsin.rules.rule import Filter, Rule
 
 
-def lint(parsed: Rule | Filter | Correlation) -> list[RuleError]:
-    """Return warnings: a filter that can be read in two ways (R051), a logsource without a source of events (R040)."""
+def lint(parsed: Rule | Filter | Correlation, day: date | None = None) -> list[RuleError]:
+    """Return warnings.
+
+    A filter that can be read in two ways (R051), has expired (R052) or soon will (R053); a logsource without a source of
+    events (R040).
+    """
     if isinstance(parsed, Correlation):
         return []
     found = []
@@ -18,11 +26,23 @@ def lint(parsed: Rule | Filter | Correlation) -> list[RuleError]:
         hint = "say 'not selection' to leave no doubt; 'tocsin rules show' prints the resulting condition"
         message = "the filter's condition names what it suppresses without 'not': it is read as suppression"
         found.append(RuleError("R051", message, hint=hint, trail=("filter", "condition")))
+    if isinstance(parsed, Filter):
+        found += _expiry(parsed, day or today())
     reason = why_no_source(parsed.logsource)
     if reason:
         hint = "the rule is loaded, and reported as not evaluable"
         found.append(RuleError("R040", reason, hint=hint, trail=("logsource",)))
     return found
+
+
+def _expiry(item: Filter, day: date) -> list[RuleError]:
+    if has_expired(item.expires, day):
+        message = expired_text(item.meta.title, item.owner, item.expires)
+        return [RuleError("R052", message, hint="judge it anew: give it a later day, or remove it", trail=("expires",))]
+    if expires_soon(item.expires, day):
+        message = f"the filter {item.meta.title!r} of {item.owner or 'nobody'} expires on {item.expires}"
+        return [RuleError("R053", message, hint="judge it anew before that day", trail=("expires",))]
+    return []
 
 
 __all__ = ["lint"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, Final
 
 from tocsin.errors import RuleError, Where
@@ -168,7 +169,24 @@ def _parse_filter(document: dict[str, Any], path: str) -> Filter:
     conditions = _parse_conditions(selections, ("filter",))
     if len(conditions) != 1:
         raise RuleError("R004", "a filter has one condition", trail=("filter", "condition"))
-    return Filter(meta, logsource, names, detections, conditions[0])
+    owner, reason = (_decided(document, key) for key in ("owner", "reason"))
+    return Filter(meta, logsource, names, detections, conditions[0], owner or meta.author, reason, _expiry(document))
+
+
+def _decided(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    if isinstance(value, (dict, list)):
+        raise RuleError("R004", f"{key} is {kind_of(value)}, not a text", trail=(key,))
+    return "" if value is None else str(value).strip()
+
+
+def _expiry(document: dict[str, Any]) -> str:
+    """Return the day on which a filter expires, empty without one."""
+    text = _decided(document, "expires")
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        raise RuleError("R004", f"{text!r} is no day", hint="write for example 2027-05-31", trail=("expires",)) from None
 
 
 __all__ = ["Parsed", "parse_document", "parse_text"]

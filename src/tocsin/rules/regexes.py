@@ -48,6 +48,21 @@ def searcher(expression: str, flags: str = "") -> Callable[[str], bool]:
     return lambda text: search(text) is not None
 
 
+@lru_cache(maxsize=4096)
+def _re2(expression: str, flags: str) -> Any:
+    try:
+        return re2.compile(_with_flags(expression, flags), _re2_options(flags))
+    except re2.error:
+        return None
+
+
+def find_span(expression: str, flags: str, text: str) -> tuple[int, int] | None:
+    """Return where an expression is first found in a text, None when it is not, or needs an engine that can be made to hang."""
+    compiled = _re2(expression, flags)
+    found = compiled.search(text) if compiled else None
+    return (found.start(), found.end()) if found else None
+
+
 def _guarded(expression: str, flags: str) -> Callable[[str], bool]:
     compiled = regex.compile(expression, sum(getattr(regex, flag.upper()) for flag in flags))
 
@@ -70,4 +85,4 @@ def check_regex(expression: str, flags: str = "") -> str:
     return ""
 
 
-__all__ = ["TIMEOUT_S", "check_regex", "searcher"]
+__all__ = ["TIMEOUT_S", "check_regex", "find_span", "searcher"]

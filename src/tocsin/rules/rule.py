@@ -68,13 +68,19 @@ class Rule(Struct, frozen=True, array_like=True):
 
 
 class Filter(Struct, frozen=True, array_like=True):
-    """A Sigma filter: what it suppresses in the rules that it names (empty: in every rule of its logsource)."""
+    """A Sigma filter: what it suppresses in the rules that it names (empty: in every rule of its logsource).
+
+    From the day `expires` on (YYYY-MM-DD, empty: never) it suppresses nothing; `owner` answers for it.
+    """
 
     meta: Meta
     logsource: Logsource
     rules: tuple[str, ...]
     detections: dict[str, Detection]
     condition: str
+    owner: str = ""
+    reason: str = ""
+    expires: str = ""
 
 
 LEVELS = ("informational", "low", "medium", "high", "critical")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -24,12 +24,15 @@ from tocsin.plans.expr import Plan
 from tocsin.rules.logsource import views
 from tocsin.rules.twins import see
 from tocsin.rules.view import View
-from tocsin.runs.collect import MatchCollector
+from tocsin.runs.collect import MatchCollector, Place
+from tocsin.runs.collect_batches import BatchCollector
+from tocsin.runs.collect_rows import RowAnswer, RowCollector
 from tocsin.runs.site import FOUND_LOGSOURCE, SiteWatch, found_rule
+from tocsin.sites.names import texts_of
 from tocsin.sources.interface import EVENTS, BlockSource, Decoder, Records
 
 if TYPE_CHECKING:
-    from tocsin.engine.coded import CodedEngine, Found
+    from tocsin.engine.coded import CodedEngine
 
 BATCH_BYTES: Final = 12 << 20
 """What is gathered before it is matched, over all gates, in bytes of memory."""
@@ -39,6 +42,7 @@ _GATES: Final = 4096
 _OTHERS: Final = "(other channels)"
 _REASONS: Final = 20_000
 _EVENTS_AT_ONCE: Final = 256
+_NOTHING: Final[Mapping[int, tuple[int, int]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ class _Pending:
     raws: list[Any] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     origins: list[tuple[int, Origin]] = field(default_factory=list)
+
+    def parts(self) -> list[tuple[int, Place]]:
+        """Return where rows come from: last row plus one, and place."""
+        return [(end, _place(origin)) for end, origin in self.origins]
 
     def origin(self, row: int) -> Origin:
         """Return where a row comes from."""
@@ -81,8 +89,6 @@ class GateSeen:
     fields: set[str] = field(default_factory=set)
 
 
-RowAnswer = tuple[int, Gate, "Found"]
-"""What was found in a row of a block: its number, gate, and the answer of its combination of values."""
 Reason = dict[str, dict[str, list[str]]]
 
 
@@ -94,15 +100,17 @@ class _Coded(NamedTuple):
     origins: list[tuple[int, Origin]]
 
 
-Emit = Callable[[Finding, Origin, str, str, str], None]
-"""Takes a finding, where it comes from, the channel and the EventRecordID of its event, and the key of what is new in it."""
+Emit = Callable[[Finding, Origin, str, str, str, int, Sequence[str]], None]
+"""Takes a finding, where it comes from, the channel and the EventRecordID of its event, and the key of what is new in it; then
+the number of the filter that suppresses it, or -1, and the texts of the event that may be addresses, where they are wanted."""
 
 
 class Batcher:
     """Gathers records by gate and decoder, and hands each finding to `emit`.
 
     `failed` counts the events on which a rule could not be decided, by rule number and reason. With a site, findings name its
-    assets, and what is new there is found too. With a collector, it keeps what correlations need.
+    assets, and what is new there is found too. With a collector, it keeps what correlations need. `taken` has the plans that
+    match what a filter takes from a rule, by number: those of rule and filter; `texts` tells that those of events are wanted.
     """
 
     def __init__(
@@ -112,12 +120,17 @@ class Batcher:
         emit: Emit,
         site: SiteWatch | None = None,
         collector: MatchCollector | None = None,
+        taken: Mapping[int, tuple[int, int]] = _NOTHING,
+        texts: bool = False,
     ) -> None:
         self._engine = engine
         self._plans = plans
         self._emit = emit
         self._site = site
         self._collector = collector
+        self._taken = taken
+        self._texts = texts
+        self._rows = RowCollector(collector, self._views) if collector and collector.takes_columns else None
         self._coded: dict[str, _Coded] = {}
         self._pending: dict[tuple[int, Gate], _Pending] = {}
         self._size_bytes = 0
@@ -218,7 +231,8 @@ class Batcher:
         batch = batch_of(item.gate, columns, len(item.raws), lambda row: _decode(item, row))
         answer = match_isolated(self._engine, self._plans, batch)
         for fault in answer.faults:
-            self.failed[(fault.rule, str(fault.error))] += 1
+            self._fail(fault.rule, fault.error)
+        self._keep(item, answer)
         self._explain(item, batch, answer)
 
     def _look(self, item: _Pending) -> None:
@@ -239,7 +253,7 @@ class Batcher:
                 matched=new.why,
                 assets=self._site.assets(event),
             )
-            self._emit(finding, origin, item.gate.channel, _brief(event).record_id, new.key)
+            self._emit(finding, origin, item.gate.channel, _brief(event).record_id, new.key, -1, self._texts_of(event))
 
     def _match_block(self, coded: _Coded) -> None:
         """Match the rows of a block and clear it; rows that only the slow way can tell go that way, with their origin."""
@@ -267,24 +281,37 @@ class Batcher:
         coded.origins.clear()
         block.clear()
 
+    def _views(self, gate: Gate) -> list[View]:
+        return [view.view for view in self._engine.gate_plan(gate).views]
+
     def _emit_rows(self, coded: _Coded, found: list[RowAnswer]) -> None:
+        kept: set[int] = set()
+        if self._rows and found:
+            parts = [(end, _place(origin)) for end, origin in coded.origins]
+            kept, done = self._rows.keep(coded.reader, found, parts)
+            found = [answer for answer in found if answer[0] not in done]
         origins = iter(coded.origins)
         end, origin = next(origins, (0, None))
-        for answer, brief in _with_briefs(coded.reader, found, whole=self._site is not None):
+        for answer, brief in _with_briefs(coded.reader, found, whole=self._site is not None or self._texts):
             while answer[0] >= end:
                 end, origin = next(origins)
-            self._emit_row(coded.reader, answer, brief, cast(Origin, origin))
+            collector = None if answer[0] in kept else self._collector
+            self._emit_row(coded.reader, answer, brief, cast(Origin, origin), collector)
 
-    def _emit_row(self, reader: BlockSource, answer: RowAnswer, brief: Brief | None, origin: Origin) -> None:
+    def _emit_row(
+        self, reader: BlockSource, answer: RowAnswer, brief: Brief | None, origin: Origin, collector: MatchCollector | None
+    ) -> None:
+        """Emit what was found in a row; a collector keeps it too."""
         row, gate, found = answer
         event = None if brief else reader.events([row])[0]
         for number, view in enumerate(self._engine.gate_plan(gate).views):
             rules, faults = found.answers[number]
             for rule in rules:
-                if self._collector and self._collector.wants(rule):
+                if collector and collector.wants(rule):
                     event = event or reader.events([row])[0]
-                    if not self._collect(self._collector, rule, see(event, view.view), origin):
-                        continue
+                    self._collect(collector, rule, see(event, view.view), origin)
+                if self._collector and not self._collector.reports(rule):
+                    continue
                 reason = found.reasons.get((number, rule))
                 if reason is None:
                     event = event or reader.events([row])[0]
@@ -294,29 +321,42 @@ class Batcher:
                 told = brief or _brief(cast(Event, event))
                 self._emit_match(rule, view.view, gate, told, event, reason, origin)
             for rule, error in faults:
-                self.failed[(rule, str(error))] += 1
+                self._fail(rule, error)
+
+    def _fail(self, rule: int, error: Exception) -> None:
+        """Count an event on which a rule could not be decided, or not what a filter takes from it."""
+        if rule in self._taken:
+            self.failed[(self._taken[rule][0], f"what a filter suppresses was not counted: {error}")] += 1
+        else:
+            self.failed[(rule, str(error))] += 1
+
+    def _keep(self, item: _Pending, answer: Matches) -> None:
+        """Keep what correlations need of the rows that the engine told together."""
+        if self._collector and answer.kept:
+            batches = BatchCollector(self._collector, item.decoder, item.gate, self._views(item.gate))
+            batches.keep(item.raws, item.numbers, answer.kept, item.parts(), lambda row: _decode(item, row))
 
     def _explain(self, item: _Pending, batch: EventBatch, answer: Matches) -> None:
         row, event = -1, None
-        gate_views = [view.view for view in self._engine.gate_plan(item.gate).views]
+        gate_views = self._views(item.gate)
         for match in answer.found:
             if match.row != row or event is None:
                 row, event = match.row, batch.decode(match.row)
             view = gate_views[match.view]
             seen = see(event, view)
             collector = self._collector if self._collector and self._collector.wants(match.rule) else None
-            if collector and not self._collect(collector, match.rule, seen, item.origin(row)):
+            if collector and not answer.keeps:
+                self._collect(collector, match.rule, seen, item.origin(row))
+            if collector and not collector.reports(match.rule):
                 continue
             reason = self._reason(match.rule, seen)
             told = _brief(event)
             self._emit_match(match.rule, view, event.gate, told, event, reason, item.origin(row))
 
     @staticmethod
-    def _collect(collector: MatchCollector, rule: int, event: Event, origin: Origin) -> bool:
-        """Keep a matched event for correlations; tell whether it is a finding too."""
-        source = FoundSource(origin.label, origin.format, event.record)
-        collector.add(rule, event, source, origin.unit, origin.part)
-        return collector.reports(rule)
+    def _collect(collector: MatchCollector, rule: int, event: Event, origin: Origin) -> None:
+        """Keep a matched event for correlations."""
+        collector.add(rule, event, _place(origin), event.record)
 
     def _emit_match(
         self, rule: int, view: View, gate: Gate, told: Brief, event: Event | None, reason: Reason, origin: Origin
@@ -333,14 +373,18 @@ class Batcher:
             matched=reason,
             assets=self._site.assets(event) if self._site and event else msgspec.UNSET,
         )
-        self._emit(finding, origin, gate.channel, told.record_id, "")
+        by = self._taken[rule][1] if rule in self._taken else -1
+        self._emit(finding, origin, gate.channel, told.record_id, "", by, self._texts_of(event))
+
+    def _texts_of(self, event: Event | None) -> Sequence[str]:
+        return tuple(texts_of(event)) if self._texts and event else ()
 
     def _reason(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
         """Return why a rule matched; empty, and told as a failure of the rule, when a test of it is cut off."""
         try:
             return self._matched(rule, event)
         except RegexTimeout as error:
-            self.failed[(rule, str(error))] += 1
+            self._fail(rule, error)
             return {}
 
     def _matched(self, rule: int, event: Event) -> dict[str, dict[str, list[str]]]:
@@ -362,7 +406,7 @@ class Batcher:
 def _with_briefs(reader: BlockSource, found: list[RowAnswer], whole: bool) -> Iterator[tuple[RowAnswer, Brief | None]]:
     """Yield what was found with what a finding needs of the event, which is made for a few rows at a time.
 
-    With `whole` nothing is made: the whole event is needed, for the assets that it names.
+    With `whole` nothing is made: the whole event is needed, for the assets and addresses that it names.
     """
     if whole:
         yield from ((answer, None) for answer in found)
@@ -379,6 +423,10 @@ def _shown(told: Brief, event: Event | None) -> Any:
 def _brief(event: Event) -> Brief:
     number = scalar_text(event.fields.get("EventRecordID")) or ""
     return Brief(event.time, event.host, event.record, number, event.json)
+
+
+def _place(origin: Origin) -> Place:
+    return Place(origin.unit, origin.label, origin.format, origin.part)
 
 
 def _by_origin(rows: list[int], origins: list[tuple[int, Origin]]) -> Iterator[tuple[Origin, list[int]]]:

@@ -24,7 +24,8 @@ from tocsin.plans.expr import Plan
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.batches import Origin
 from tocsin.runs.collect import Left
-from tocsin.runs.ruleset import RuleSet
+from tocsin.runs.decisions import Deciding
+from tocsin.runs.ruleset import RuleSet, Suppression
 from tocsin.runs.spool import Spool, entry_of
 from tocsin.sites.names import Names
 
@@ -38,11 +39,25 @@ _EVICTED: Final = "events from {} on were left out, since one group has more tha
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a scan evaluates: rules, correlations over their numbers, and the rules that only serve correlations."""
+    """What a scan evaluates: rules, correlations over their numbers, and the rules that only serve correlations.
+
+    `suppressions` are what filters take from these rules.
+    """
 
     plans: list[Plan]
     correlations: list[CorrelationPlan]
     silent: frozenset[int]
+    suppressions: tuple[Suppression, ...] = ()
+
+    @property
+    def matched(self) -> list[Plan]:
+        """Return the plans that events are matched with: the rules, then what filters take from them."""
+        return [*self.plans, *(item.plan for item in self.suppressions)]
+
+    @property
+    def taken(self) -> dict[int, tuple[int, int]]:
+        """Return, by its number among these, the rule and the filter of what a filter takes."""
+        return {len(self.plans) + at: (item.rule, item.filter) for at, item in enumerate(self.suppressions)}
 
 
 def choose(rules: RuleSet, level: str) -> Chosen:
@@ -62,7 +77,9 @@ def choose(rules: RuleSet, level: str) -> Chosen:
             silent |= set() if reports else {len(kept)}
             kept.append(number)
     correlations = _renumbered(rules.correlations, sorted(wanted), kept, lowest)
-    return Chosen([rules.plans[number] for number in kept], correlations, frozenset(silent))
+    places = {number: place for place, number in enumerate(kept)}
+    taken = tuple(replace(item, rule=places[item.rule]) for item in rules.suppressions if item.rule in places)
+    return Chosen([rules.plans[number] for number in kept], correlations, frozenset(silent), taken)
 
 
 def only(rules: RuleSet, number: int) -> Chosen:
@@ -107,6 +124,7 @@ class Correlating:
     until: str = ""
     names: Names | None = None
     left: Left = field(default_factory=Counter)
+    deciding: Deciding = field(default_factory=Deciding)
     runs: list[Path] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
 
@@ -158,9 +176,10 @@ class Correlating:
             time = telling.last_time(run)
             if (self.since and time < self.since) or (self.until and time >= self.until):
                 continue
-            finding, last = telling.finding(run, self.base, self.names)
+            finding, last, texts = telling.finding(run, self.base, self.names)
             origin = Origin(last.unit, last.path, last.format, last.part)
-            spool.add(entry_of(finding, origin, TELEMETRY, telling.key(run)))
+            decided = self.deciding.decide(finding, -1, texts)
+            spool.add(entry_of(decided.finding, origin, TELEMETRY, telling.key(run), "", decided.by, decided.changed))
             if spool.full:
                 _keep(self.runs, spool.write())
 
@@ -234,8 +253,8 @@ class _Telling:
             count=count,
         )
 
-    def finding(self, run: int, base: Callable[[int], int], names: Names | None) -> tuple[Finding, Body]:
-        """Return the finding of a run, and where its last event was read."""
+    def finding(self, run: int, base: Callable[[int], int], names: Names | None) -> tuple[Finding, Body, Sequence[str]]:
+        """Return the finding of a run, where its last event was read, and the texts of the run that may be addresses."""
         rows = self.rows(run)
         events = _firsts(rows)
         half = SHOWN_EVENTS // 2
@@ -259,7 +278,7 @@ class _Telling:
             matched=self._matched(run, group, told),
             assets=_assets(names, texts),
         )
-        return finding, last
+        return finding, last, tuple(texts)
 
     def _event(
         self,

@@ -17,14 +17,13 @@ from tocsin.correlations.plan import CorrelationPlan
 from tocsin.correlations.rows import RowFiles
 from tocsin.correlations.sweep import sweep
 from tocsin.events import Event
-from tocsin.findings import FoundSource
 from tocsin.plans.explain import holds
 from tocsin.plans.expr import Plan, require
 from tocsin.rules.condition import Name
 from tocsin.rules.correlation import Bound, Demand
 from tocsin.rules.logsource import admits, views
 from tocsin.rules.twins import see
-from tocsin.runs.collect import CollectOptions, Left, MatchCollector
+from tocsin.runs.collect import CollectOptions, Left, MatchCollector, Place
 from tocsin.runs.correlate import Chosen, Correlating
 from tocsin.runs.spool import merge
 
@@ -54,7 +53,7 @@ def correlate_events(chosen: Chosen, events: Iterable[Event]) -> Correlated:
             for number, plan in enumerate(chosen.plans):
                 for shown in _matching(plan, event):
                     told.matches[plan.meta.title] += 1
-                    collector.add(number, shown, FoundSource("", "", event.record), 0, 0)
+                    collector.add(number, shown, Place(0, "", "", 0), event.record)
             if collector.full and (path := collector.write()):
                 paths.append(path)
         if path := collector.write():

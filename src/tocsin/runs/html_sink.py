@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from tocsin.findings import Coverage
+from tocsin.findings.reading import FindingsFile
 from tocsin.incidents import join
-from tocsin.reports import FindingsFile, Report, write_report
+from tocsin.reports import Report, write_report
 from tocsin.sites.site import Site
 
 

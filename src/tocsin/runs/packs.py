@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,10 @@ from tocsin.findings import RuleNote
 from tocsin.plans.expr import Plan
 from tocsin.rules.documents import load_documents
 from tocsin.runs.cache import RuleCache, default_cache_dir
-from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
+from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files, rule_files
 
-_BUILT_IN: Final = Path(__file__).parent.parent / "packs"
+PACKS: Final = Path(__file__).parent.parent / "packs"
+"""The folder of the packs that ship with Tocsin."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DOWNLOAD_BYTES: Final = 256 << 20
 _TIMEOUT_S: Final = 60
@@ -43,17 +45,21 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A pack that was added: what became of its rules, the files that hold none, and how many of its ids other packs have."""
+    """A pack that was added: what became of its rules, the files that hold none, and how many of its ids other packs have.
+
+    `filters` counts the files of a pack that holds filters only, which apply to the rules of the other packs.
+    """
 
     pack: Pack
     rules: RuleSet
     without_rules: list[str]
     copies: dict[str, int]
+    filters: int = 0
 
 
 def waits_for_site(note: RuleNote) -> bool:
     """Tell whether a rule that ships with Tocsin is only unsupported because no site file fills its placeholders."""
-    return "[R030]" in note.reason and (_BUILT_IN / note.path).is_file()
+    return "[R030]" in note.reason and (PACKS / note.path).is_file()
 
 
 def default_data_dir() -> Path:
@@ -64,20 +70,43 @@ def default_data_dir() -> Path:
 
 def installed_packs() -> list[Pack]:
     """Return the packs that ship with Tocsin, then those added, each by name."""
-    own = [Pack(path.name, path, True) for path in sorted(_BUILT_IN.iterdir()) if (path / "pack.yml").is_file()]
+    own = [Pack(path.name, path, True) for path in sorted(PACKS.iterdir()) if (path / "pack.yml").is_file()]
     folder = default_data_dir()
     added = sorted(folder.glob("*.zip")) if folder.is_dir() else []
     return own + [Pack(path.stem, path, False) for path in added]
 
 
 def resolve_rules(rules: Sequence[str], packs: Sequence[str]) -> list[Path]:
-    """Return the paths of `--rules` and `--packs`; every installed pack when neither is given.
+    """Return the paths of `--rules` and `--packs`, with every installed pack when neither names a rule.
 
-    A name in `rules` that is no path may be that of a pack. Raises: UsageError U001 for a name that is neither.
+    So filters alone are added to the installed packs. A name in `rules` that is no path may be that of a pack. Raises:
+    UsageError U001 for a name that is neither.
     """
-    if not rules and not packs:
-        return [pack.path for pack in installed_packs()]
+    installed = [pack.path for pack in installed_packs()]
+    found = rule_paths(rules, packs)
+    return installed + found if found and not packs and _hold_filters_only(found) else found or installed
+
+
+def rule_paths(rules: Sequence[str], packs: Sequence[str]) -> list[Path]:
+    """Return the paths that names stand for, of packs or of files. Raises: UsageError U001 for a name of neither."""
     return [_path_or_pack(name) for name in rules] + [_pack(name) for name in packs]
+
+
+def _hold_filters_only(paths: Sequence[Path]) -> bool:
+    """Tell whether there are filters and nothing else; the first file that holds something else ends the reading."""
+    files = rule_files(paths)
+    first = next(files, None)
+    return first is not None and all(_holds_filters(file) for file in chain((first,), files))
+
+
+def _holds_filters(file: RuleFile) -> bool:
+    if b"filter:" not in file.text:
+        return False
+    try:
+        documents = load_documents(file.text, file.label)
+    except RuleError:
+        return False
+    return bool(documents) and all(isinstance(document, dict) and "filter" in document for document in documents)
 
 
 def _path_or_pack(name: str) -> Path:
@@ -115,7 +144,12 @@ def add_pack(source: str, name: str = "") -> Added:
     pack = Pack(name, target, False)
     found = load_rules(read_rule_files([target]), {})
     kept = {file.label for file in files}
-    return Added(pack, found, [file.label for file in whole if file.label not in kept], _copies(pack, found))
+    without = [file.label for file in whole if file.label not in kept]
+    if files and all(map(_holds_filters, files)):
+        beside = load_rules(read_rule_files([other.path for other in installed_packs()]), {})
+        own = [item for item in beside.rejected if item.note.path.startswith(f"{target}!/")]
+        return Added(pack, RuleSet([], own), without, {}, len(files))
+    return Added(pack, found, without, _copies(pack, found))
 
 
 def _holds_no_rule(file: RuleFile) -> bool:
@@ -168,7 +202,7 @@ def remove_pack(name: str) -> Pack:
 def _require_rules(source: str, files: Sequence[RuleFile]) -> None:
     """Refuse a pack in which no rule can be used, and say why none can."""
     found = load_rules(files, {})
-    if not found.plans:
+    if not found.plans and not all(map(_holds_filters, files)):
         reasons = "\n".join(item.message for item in found.rejected[:_SHOWN_REASONS])
         raise UsageError("U004", f"{source}: holds no rule that can be used\n{reasons}")
 
@@ -205,4 +239,15 @@ def _store(files: Sequence[RuleFile], root: Path, target: Path) -> None:
     part.replace(target)
 
 
-__all__ = ["Added", "Pack", "add_pack", "default_data_dir", "installed_packs", "remove_pack", "resolve_rules", "waits_for_site"]
+__all__ = [
+    "PACKS",
+    "Added",
+    "Pack",
+    "add_pack",
+    "default_data_dir",
+    "installed_packs",
+    "remove_pack",
+    "resolve_rules",
+    "rule_paths",
+    "waits_for_site",
+]

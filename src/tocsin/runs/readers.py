@@ -10,7 +10,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -103,13 +103,15 @@ def compile_kernels() -> None:
     mark_compiled()
 
 
-def make_reader(name: str, engine: FastEngine, plans: Sequence[Plan]) -> tuple[BlockSource, CodedEngine]:
-    """Return the fast reader of a format, and the engine for its blocks."""
+def make_reader(
+    name: str, engine: FastEngine, plans: Sequence[Plan], more: Iterable[str] = ()
+) -> tuple[BlockSource, CodedEngine]:
+    """Return the fast reader of a format, which also knows `more` fields, and the engine for its blocks."""
     from tocsin.engine.coded import CodedEngine
     from tocsin.kernels.block import Block
 
     module, kind = _FAST[name]
-    reader: BlockSource = getattr(importlib.import_module(module), kind)(sorted(native_fields(plans)), Block())
+    reader: BlockSource = getattr(importlib.import_module(module), kind)(sorted(native_fields(plans, more)), Block())
     return reader, CodedEngine(engine, reader)
 
 

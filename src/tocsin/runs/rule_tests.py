@@ -23,7 +23,8 @@ from tocsin.events import Event, batch_of
 from tocsin.findings.text import safe_text
 from tocsin.plans.expr import Plan
 from tocsin.rules.documents import load_documents
-from tocsin.runs.packs import waits_for_site
+from tocsin.runs.evidence import stream_events
+from tocsin.runs.packs import PACKS, waits_for_site
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files
 from tocsin.runs.scan import Scan, ScanOptions
 from tocsin.sinks import JsonLinesSink
@@ -37,7 +38,8 @@ _KEYS: Final = frozenset({"rule", "positive", "negative"})
 _TAGS: Final[dict[str, str]] = {"failed": "failure", "unusable": "error", "untested": "skipped", "waiting": "skipped"}
 _START: Final = datetime(2026, 10, 6, 8, tzinfo=UTC)
 """The time of `at: 0` in a sequence of events."""
-_KINDS: Final = (("positive", True), ("negative", False))
+KINDS: Final = (("positive", True), ("negative", False))
+"""The lists of a test, and whether the rule must match what is in them."""
 
 
 class RuleTest(Struct, frozen=True):
@@ -120,7 +122,7 @@ def _of_correlation(
         return RuleTest(plan.meta.title, label, plan.meta.id, "untested", 0, (f"{path} has no test of it",))
     problems: list[str] = []
     events = 0
-    for kind, wanted in _KINDS:
+    for kind, wanted in KINDS:
         for number, sequence in enumerate((item for case in of_rule for item in case[kind]), 1):
             if not isinstance(sequence, list):
                 problems.append(f"{kind} {number} is no list of entries with at, and event or text")
@@ -175,7 +177,7 @@ def _cases(path: Path) -> list[dict[str, Any]]:
     for case in cases:
         if not isinstance(case, dict) or not set(case) <= _KEYS or "rule" not in case:
             raise RuleError("R002", f"{path}: a test has the keys rule, positive and negative")
-        for kind, _ in _KINDS:
+        for kind, _ in KINDS:
             entries = case.get(kind)
             if (
                 not entries
@@ -187,16 +189,39 @@ def _cases(path: Path) -> list[dict[str, Any]]:
     return cases
 
 
+def cases_of(label: str, rule_id: str) -> list[dict[str, Any]]:
+    """Return the tests of a rule by the path of its file, none when there are none beside it.
+
+    They lie in `tests` beside the folder `rules` of the file, or beside the file's own folders. Raises: RuleError R002-R004.
+    """
+    file = Path(label) if Path(label).is_file() else PACKS / label
+    for folder in file.parents:
+        for inside in (folder / _RULES, folder):
+            if file.is_relative_to(inside) and (path := folder / _TESTS / file.relative_to(inside)).is_file():
+                return [case for case in _cases(path) if str(case["rule"]) == rule_id]
+    return []
+
+
+def entry_events(entry: Mapping[str, Any] | str) -> list[Event]:
+    """Return the events of an entry of a test. Raises: SourceError for one that is no log."""
+    stream = Stream(io.BytesIO(_text(entry).encode("utf-8", "surrogatepass") + b"\n"), "test")
+    return [event for event in stream_events(stream) if isinstance(event, Event)]
+
+
+def _text(entry: Mapping[str, Any] | Sequence[Any] | str) -> str:
+    return entry if isinstance(entry, str) else json.dumps(entry, default=str)
+
+
 def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str, ...]]:
     """Show every event to the rule; return their number, and those that went wrong."""
     problems: list[str] = []
     events = 0
     for case in cases:
-        for kind, wanted in _KINDS:
+        for kind, wanted in KINDS:
             for number, entry in enumerate(case[kind], 1):
                 events += 1
                 try:
-                    matched = _matches(plan, entry)
+                    matched = entry_matches(plan, entry)
                 except TocsinError as error:
                     problems.append(f"{kind} event {number} cannot be read: {error}")
                     continue
@@ -206,12 +231,11 @@ def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str
     return events, tuple(problems)
 
 
-def _matches(plan: Plan, entry: Mapping[str, Any] | Sequence[Any] | str) -> bool:
+def entry_matches(plan: Plan, entry: Mapping[str, Any] | Sequence[Any] | str) -> bool:
     """Tell whether a rule matches an event as a scan reads it. Raises: RuleError R014 when it cannot be read whole."""
     if isinstance(entry, list):
         raise RuleError("R014", "a list of events is for correlations")
-    text = entry if isinstance(entry, str) else json.dumps(entry, default=str)
-    stream = Stream(io.BytesIO(text.encode("utf-8", "surrogatepass") + b"\n"), "test")
+    stream = Stream(io.BytesIO(_text(entry).encode("utf-8", "surrogatepass") + b"\n"), "test")
     source = recognise(stream.head)
     if source is None:
         raise RuleError("R014", "no format of a log is recognised")
@@ -232,7 +256,7 @@ def _event(item: Records, row: int) -> Event:
 
 
 def _short(entry: Mapping[str, Any] | str) -> str:
-    text = entry if isinstance(entry, str) else json.dumps(entry, default=str)
+    text = _text(entry)
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
@@ -264,4 +288,4 @@ def _xml(text: str) -> str:
     )
 
 
-__all__ = ["Outcome", "RuleTest", "junit", "run_tests", "sequence_lines"]
+__all__ = ["KINDS", "Outcome", "RuleTest", "cases_of", "entry_events", "entry_matches", "junit", "run_tests", "sequence_lines"]

@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,13 @@ from msgspec import Struct
 from tocsin.correlations.link import link
 from tocsin.correlations.plan import CorrelationPlan
 from tocsin.errors import RuleError, TocsinError, UnsupportedRule, UsageError, Where
+from tocsin.events.time import today
 from tocsin.findings import RuleNote
-from tocsin.plans.compile import compile_rule
+from tocsin.plans.compile import compile_rule, compile_suppressions
 from tocsin.plans.expr import Plan
 from tocsin.rules.correlation import Correlation
 from tocsin.rules.documents import place
+from tocsin.rules.filters import expired_text, has_expired
 from tocsin.rules.parse import parse_text
 from tocsin.rules.rule import Filter, Meta, Rule
 from tocsin.runs.cache import RuleCache, digest_of
@@ -49,12 +52,48 @@ class Rejected(Struct, frozen=True):
     message: str
 
 
+class LoadedFilter(Struct, frozen=True):
+    """A filter, by whose decision it suppresses until which day; `expired`: that day has come, and it is not applied."""
+
+    id: str
+    title: str
+    path: str
+    owner: str
+    reason: str
+    expires: str
+    expired: bool
+
+    @property
+    def warning(self) -> str:
+        """Return a line that tells that it has expired."""
+        return f"{self.path}: {expired_text(self.title, self.owner, self.expires)} [R052]"
+
+
+class Suppression(Struct, frozen=True, array_like=True):
+    """What a filter takes from a rule, by their numbers: the plan matches the events that the rule loses to it."""
+
+    rule: int
+    filter: int
+    plan: Plan
+
+
 class RuleSet(Struct):
-    """All that was loaded, in the order of the paths; correlations after those that they name."""
+    """All that was loaded, in the order of the paths; correlations after those that they name.
+
+    It holds from the day `first_day` on and before `last_day` (empty: without end), since filters expire.
+    """
 
     plans: list[Plan]
     rejected: list[Rejected]
     correlations: list[CorrelationPlan] = []
+    filters: list[LoadedFilter] = []
+    suppressions: list[Suppression] = []
+    first_day: str = ""
+    last_day: str = ""
+
+    def holds_on(self, day: date) -> bool:
+        """Tell whether no filter has expired, or has not expired yet, on a day by which it would be another set."""
+        return self.first_day <= day.isoformat() and (not self.last_day or day.isoformat() < self.last_day)
 
     @property
     def entries(self) -> list[Plan | CorrelationPlan]:
@@ -84,14 +123,17 @@ def read_rule_files(paths: Sequence[Path]) -> list[RuleFile]:
 
     Raises: UsageError U001 for a path that does not exist, U004 for one that cannot be read.
     """
-    files: list[RuleFile] = []
+    return list(rule_files(paths))
+
+
+def rule_files(paths: Sequence[Path]) -> Iterator[RuleFile]:
+    """Yield what `read_rule_files` returns, each file when it is asked for."""
     seen: set[tuple[int, int]] = set()
     for path in paths:
         if not path.exists():
             raise UsageError("U001", f"no such rule path: {path}", hint="give a file, a folder, a zip or a pack's name")
         for found in _rule_paths(path):
-            files += _read(found, seen)
-    return files
+            yield from _read(found, seen)
 
 
 def _rule_paths(path: Path) -> Iterator[str]:
@@ -173,16 +215,18 @@ def load_rules(
     placeholders: Mapping[str, Sequence[str]],
     cache: RuleCache | None = None,
     progress: Progress = lambda done, total: None,
+    day: date | None = None,
 ) -> RuleSet:
-    """Return the rule set of files, from the cache when it has just these.
+    """Return the rule set of files as of a day (default: today), from the cache when it has just these.
 
-    `progress` is called with files done and files in all.
+    `progress` is called with files done and files in all. A filter is not applied from its day on.
     """
+    day = day or today()
     digest = digest_of(((file.label, file.text) for file in files), placeholders)
     cached = cache.load(digest, RuleSet) if cache else None
-    if cached is not None:
+    if cached is not None and cached.holds_on(day):
         return cached
-    found = _Loading(placeholders).run(files, progress)
+    found = _Loading(placeholders, day).run(files, progress)
     if cache:
         cache.save(digest, found)
     return found
@@ -198,7 +242,10 @@ class _Document:
 @dataclass(slots=True)
 class _Loading:
     placeholders: Mapping[str, Sequence[str]]
+    day: date
     plans: list[Plan] = field(default_factory=list)
+    suppressions: list[Suppression] = field(default_factory=list)
+    expired: list[Filter] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
     documents: list[_Document] = field(default_factory=list)
@@ -214,7 +261,13 @@ class _Loading:
         for number, document in enumerate(self.documents):
             progress(len(files) + number, len(files) + len(self.documents))
             self._compile(document)
-        return RuleSet(self.plans, self.rejected, self._link())
+        return self._loaded()
+
+    def _loaded(self) -> RuleSet:
+        filters = [_loaded_filter(item, False) for item in self.filters] + [_loaded_filter(item, True) for item in self.expired]
+        first = max((item.expires for item in self.expired), default="")
+        last = min((item.expires for item in self.filters if item.expires), default="")
+        return RuleSet(self.plans, self.rejected, self._link(), filters, self.suppressions, first, last)
 
     def _parse(self, file: RuleFile) -> None:
         try:
@@ -226,7 +279,7 @@ class _Loading:
             if isinstance(parsed, RuleError):
                 self._reject(meta, parsed)
             elif isinstance(parsed, Filter):
-                self.filters.append(parsed)
+                (self.expired if has_expired(parsed.expires, self.day) else self.filters).append(parsed)
             elif self._is_new(parsed.meta):
                 documents = self.correlations if isinstance(parsed, Correlation) else self.documents
                 documents.append(_Document(file, index, parsed))
@@ -263,7 +316,13 @@ class _Loading:
         rule, file = document.rule, document.file
         try:
             if isinstance(rule, Rule):
-                self.plans.append(compile_rule(rule, self.placeholders, tuple(self.filters)))
+                filters = tuple(self.filters)
+                plan, gone = (
+                    compile_rule(rule, self.placeholders, filters),
+                    compile_suppressions(rule, self.placeholders, filters),
+                )
+                self.suppressions += [Suppression(len(self.plans), number, plan) for number, plan in gone]
+                self.plans.append(plan)
         except RuleError as error:
             self._reject(rule.meta, place(error, file.text, file.label, document.index))
         except Exception as error:  # noqa: BLE001 - one bad rule must not hide the others
@@ -277,8 +336,23 @@ class _Loading:
             self.unusable |= dict.fromkeys({meta.id, meta.name, meta.title} - {""}, error.message)
 
 
+def _loaded_filter(item: Filter, expired: bool) -> LoadedFilter:
+    return LoadedFilter(item.meta.id, item.meta.title, item.meta.path, item.owner, item.reason, item.expires, expired)
+
+
 def _unexpected(error: Exception, label: str) -> RuleError:
     return RuleError("R002", f"cannot be understood: {type(error).__name__}: {error}", where=Where(label))
 
 
-__all__ = ["Progress", "Rejected", "RuleFile", "RuleSet", "load_rules", "read_rule_files", "rule_text"]
+__all__ = [
+    "LoadedFilter",
+    "Progress",
+    "Rejected",
+    "RuleFile",
+    "RuleSet",
+    "Suppression",
+    "load_rules",
+    "read_rule_files",
+    "rule_files",
+    "rule_text",
+]

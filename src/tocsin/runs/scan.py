@@ -14,10 +14,12 @@ from typing import Any, BinaryIO, Final
 
 from tocsin.errors import OutputError, UsageError
 from tocsin.findings import Coverage, FileOutcome, Report, Tally
+from tocsin.findings.text import safe_json
 from tocsin.rules.rule import LEVELS
 from tocsin.runs.collect import CollectOptions
 from tocsin.runs.correlate import Chosen, Correlating, choose
 from tocsin.runs.coverage import make_coverage, unseen_reason
+from tocsin.runs.decisions import Deciding, Effects, Tuning, deciding
 from tocsin.runs.folder import work_folder
 from tocsin.runs.inquiry import Inquiry
 from tocsin.runs.outputs import check_not_read, mark, note_path, writing
@@ -60,6 +62,9 @@ class ScanOptions:
     reader: str = "auto"
     limits: Limits = field(default_factory=Limits)
     site: Site | None = None
+    tuning: Tuning | None = None
+    suppressed: Path | None = None
+    """Where suppressed findings are written, a line each, if anywhere."""
     inquiry: Inquiry | None = None
     """What looks at the events in place of rules."""
 
@@ -100,11 +105,11 @@ class Scan:
         begun = time.monotonic()
         files, skipped = self._find()
         units = plan_units(files, "-" in self._options.paths)
-        chosen = self._choose()
+        chosen, decided = self._choose(), deciding(self._rules, self._options.tuning, self._options.site)
         total = sum(unit.size_bytes for unit in units)
         with work_folder() as folder, _standard_input("-" in self._options.paths) as stdin:
             settings = Settings(
-                plans=chosen.plans,
+                plans=chosen.matched,
                 units=units,
                 folder=folder,
                 limits=self._options.limits,
@@ -116,19 +121,21 @@ class Scan:
                 site=self._site_options(),
                 inquiry=self._options.inquiry,
                 collect=self._collect_options(chosen),
+                taken=chosen.taken,
+                deciding=decided,
             )
             if self._options.inquiry:
                 self._options.inquiry.prepare(settings.readers.wanted)
             gathered = self._gather(settings, total, tick)
-            self._correlate(chosen, gathered, folder, units)
+            self._correlate(chosen, gathered, folder, units, decided)
             outcomes = skipped + _outcomes(units, gathered, self._interrupted)
             judged = replace(gathered, failed=Counter()) if self._options.inquiry else gathered
             coverage = make_coverage(self._rules, chosen, outcomes, judged, self._interrupted)
             if self._options.inquiry:
                 self._options.inquiry.cover(coverage, gathered.failed)
-            tally, more_new = Tally(), [False]
-            entries = self._entries(gathered, folder, tally, more_new)
-            finish = self._finish(coverage, tally, gathered, more_new)
+            tally, more_new, effects = Tally(), [False], Effects(decided)
+            entries = self._entries(gathered, folder, tally, more_new, effects)
+            finish = self._finish(coverage, tally, gathered, more_new, effects)
             failure = self._write(entries, gathered, units, sink, out, finish)
         self.answers = gathered.answers
         finish()
@@ -137,11 +144,14 @@ class Scan:
             raise failure
         return self.report
 
-    def _finish(self, coverage: Coverage, tally: Tally, gathered: Gathered, more_new: list[bool]) -> Callable[[], Coverage]:
+    def _finish(
+        self, coverage: Coverage, tally: Tally, gathered: Gathered, more_new: list[bool], effects: Effects
+    ) -> Callable[[], Coverage]:
         """Return what completes the coverage once every finding has been seen."""
 
         def finish() -> Coverage:
             coverage.untimed = tally.untimed
+            coverage.decisions = effects.decisions()
             coverage.site = self._options.site.name if self._options.site else ""
             coverage.baseline = baseline_checks(self._options.site, self._options.level, gathered.seen, more_new[0])
             return coverage
@@ -193,7 +203,7 @@ class Scan:
     def _collect_options(self, chosen: Chosen) -> CollectOptions | None:
         return CollectOptions(chosen.correlations, chosen.silent, self._options.dedupe) if chosen.correlations else None
 
-    def _correlate(self, chosen: Chosen, gathered: Gathered, folder: Path, units: Sequence[Unit]) -> None:
+    def _correlate(self, chosen: Chosen, gathered: Gathered, folder: Path, units: Sequence[Unit], decided: Deciding) -> None:
         """Add the findings of correlations to those that were gathered."""
         bases = record_bases({(unit.file, unit.part): _lines(gathered, unit) for unit in units})
         correlating = Correlating(
@@ -205,6 +215,7 @@ class Scan:
             until=self._options.until,
             names=Names(self._options.site) if self._options.site else None,
             left=gathered.left,
+            deciding=decided,
         )
         try:
             correlating.run()
@@ -237,14 +248,18 @@ class Scan:
         bases = record_bases({(unit.file, unit.part): _lines(gathered, unit) for unit in units})
         output = self._options.output
         try:
-            with writing(output, out) as target:
+            with writing(output, out) as target, writing(self._options.suppressed) as aside:
                 sink.begin(target)
                 for entry in entries:
                     unit = units[entry.unit]
-                    sink.write(target, entry.line(bases[(unit.file, unit.part)]))
+                    line = entry.line(bases[(unit.file, unit.part)])
+                    if entry.by < 0:
+                        sink.write(target, line)
+                    else:
+                        aside.write(safe_json(line) + b"\n")
                 sink.end(target, finish())
-            if output:
-                mark(output, self._interrupted)
+            for path in filter(None, (output, self._options.suppressed)):
+                mark(path, self._interrupted)
         except _SpoolError:
             raise
         except OutputError as error:
@@ -253,8 +268,10 @@ class Scan:
             return error
         return None
 
-    def _entries(self, gathered: Gathered, folder: Path, tally: Tally, more_new: list[bool]) -> Iterator[Entry]:
-        """Yield the findings in order, and add each to the tally."""
+    def _entries(
+        self, gathered: Gathered, folder: Path, tally: Tally, more_new: list[bool], effects: Effects
+    ) -> Iterator[Entry]:
+        """Yield the findings in order, those that are suppressed too, and count each."""
         dropped = [0]
         kinds: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         entries: Iterator[Entry] = merge(gathered.runs, folder, frozenset(gathered.repeated))
@@ -263,6 +280,10 @@ class Scan:
         if self._options.dedupe:
             entries = without_duplicates(entries, dropped)
         while entry := _next(entries, folder):
+            effects.add(entry)
+            if entry.by >= 0:
+                yield entry
+                continue
             tally.untimed += not entry.time
             tally.hosts[entry.host] += 1
             tally.assets.update(entry.assets)

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from tocsin.findings import Finding, FoundLogsource, FoundRule
+from tocsin.findings import Finding, FoundDecision, FoundLogsource, FoundRule
 from tocsin.runs.batches import Origin
 
 RUN_BYTES: Final = 8 << 20
@@ -48,6 +48,10 @@ class Entry(Struct, frozen=True, array_like=True, order=True):
     assets: tuple[str, ...] = ()
     new: str = ""
     """The key of the new thing that a check of the baseline found; empty for the finding of a rule."""
+    by: int = -1
+    """The number of the decision that suppresses the finding."""
+    changed: int = -1
+    """The number of the decision that gave the finding its level."""
 
     def line(self, base: int) -> bytes:
         """Return the JSON line; `base` is the number of records before this part."""
@@ -59,8 +63,10 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Entry).decode
 
 
-def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str, new: str = "") -> Entry:
-    """Return the entry of a finding in an event of a channel. The line has `assets` only where the finding has them.
+def entry_of(
+    finding: Finding, origin: Origin, channel: str, record_id: str, new: str = "", by: int = -1, changed: int = -1
+) -> Entry:
+    """Return the entry of a finding in an event of a channel. The line has `assets` and `decision` only where the finding has.
 
     `same` is what tells the same record read twice (semantics 26).
     """
@@ -75,8 +81,9 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str, new
     source = b',"source":{"path":%b,"format":%b,"record":' % (_encoded(finding.source.path), _encode(finding.source.format))
     tail = b'},"event":%b,"matched":%b' % (_encode(finding.event), _encode(finding.matched))
     assets = finding.assets
-    tail += b"}" if assets is UNSET else b',"assets":%b}' % _encode(assets)
-    record_id = record_id or hashlib.blake2b(tail, digest_size=16).hexdigest()
+    tail += b"" if assets is UNSET else b',"assets":%b' % _encode(assets)
+    record_id = record_id or hashlib.blake2b(tail + b"}", digest_size=16).hexdigest()
+    tail += b"}" if finding.decision is UNSET else b',"decision":%b}' % _encoded(finding.decision)
     rule = finding.rule
     return Entry(
         time=finding.time,
@@ -94,11 +101,13 @@ def entry_of(finding: Finding, origin: Origin, channel: str, record_id: str, new
         same=(rule.id or rule.path, finding.host, channel, record_id),
         assets=tuple(sorted({asset.label for asset in assets.values() if asset.name})) if assets else (),
         new=new,
+        by=by,
+        changed=changed,
     )
 
 
 @lru_cache(maxsize=4096)
-def _encoded(part: FoundRule | FoundLogsource | str) -> bytes:
+def _encoded(part: FoundRule | FoundLogsource | FoundDecision | str) -> bytes:
     """Return the JSON of a part that many findings share."""
     return _encode(part)
 

@@ -11,13 +11,13 @@ import re
 import select
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from tocsin.engine.executor import FastEngine
+from tocsin.engine.executor import FastEngine, Kept
 from tocsin.errors import OutputError, SourceError, TocsinError
 from tocsin.events import Gate
 from tocsin.findings import FileOutcome, Finding
@@ -25,6 +25,7 @@ from tocsin.kernels.block import Rows
 from tocsin.plans.expr import Plan
 from tocsin.runs.batches import Batcher, GateSeen, Origin
 from tocsin.runs.collect import CollectOptions, Left, MatchCollector
+from tocsin.runs.decisions import Deciding
 from tocsin.runs.inquiry import Collector, Inquiry
 from tocsin.runs.readers import Readers, make_reader
 from tocsin.runs.site import SiteOptions, SiteWatch
@@ -57,6 +58,9 @@ class Settings:
     inquiry: Inquiry | None = None
     """What looks at the events in place of rules."""
     collect: CollectOptions | None = None
+    taken: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Plans that match what a filter takes from a rule, by number: those of rule and filter."""
+    deciding: Deciding = field(default_factory=Deciding)
 
 
 @dataclass(slots=True)
@@ -134,15 +138,17 @@ class Worker:
     def __post_init__(self) -> None:
         """Make the engine; its programs are compiled when their gates come."""
         self.spool = Spool(self.settings.folder, f"run-{self.number:04d}")
-        self.engine = FastEngine(self.settings.plans)
         if self.settings.inquiry:
+            self.engine = FastEngine(self.settings.plans)
             self.batcher = self.settings.inquiry.collector(self._take_entry)
             return
         site, collect = self.settings.site, self.settings.collect
         name = f"matched-{self.number:04d}"
         self.collector = MatchCollector(collect, self.settings.folder, name) if collect else None
+        self.engine = FastEngine(self.settings.plans, self.collector.kept if self.collector else Kept())
         watch = SiteWatch(site) if site else None
-        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, watch, self.collector)
+        texts = self.settings.deciding.wants_texts
+        self.batcher = Batcher(self.engine, self.settings.plans, self._emit, watch, self.collector, self.settings.taken, texts)
 
     def run(self) -> None:
         """Work, then seal and finish."""
@@ -160,9 +166,12 @@ class Worker:
         """Tell whether the scan is to end early."""
         return bool(self.shared.stop.value)
 
-    def _emit(self, finding: Finding, origin: Origin, channel: str, record_id: str, new: str) -> None:
+    def _emit(
+        self, finding: Finding, origin: Origin, channel: str, record_id: str, new: str, by: int, texts: Sequence[str]
+    ) -> None:
         if self._in_time(finding.time):
-            self._take_entry(entry_of(finding, origin, channel, record_id, new))
+            decided = self.settings.deciding.decide(finding, by, texts)
+            self._take_entry(entry_of(decided.finding, origin, channel, record_id, new, decided.by, decided.changed))
 
     def _in_time(self, time: str) -> bool:
         """Tell whether a time is in the range that was asked for; an unknown one may be."""
@@ -171,7 +180,7 @@ class Worker:
     def _take_entry(self, entry: Entry) -> None:
         if self._in_time(entry.time):
             self.spool.add(entry)
-            self.shared.findings[self.number] += 1
+            self.shared.findings[self.number] += entry.by < 0
 
     def _seal(self) -> None:
         self.batcher.flush()
@@ -255,7 +264,8 @@ class Worker:
         if inquiry and name not in inquiry.fast_formats:
             return None
         if name not in self.fast and self.settings.readers.ready(name):
-            reader, engine = make_reader(name, self.engine, self.settings.plans)
+            more = self.collector.fields if self.collector else ()
+            reader, engine = make_reader(name, self.engine, self.settings.plans, more)
             self.fast[name] = reader
             self.batcher.use(reader, engine)
         return self.fast.get(name)

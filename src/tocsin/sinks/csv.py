@@ -5,10 +5,9 @@ Source of the rule for formulas: OWASP, "CSV Injection".
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import BinaryIO, ClassVar, Final
 
 from msgspec import Raw, Struct
@@ -36,16 +35,21 @@ COLUMNS: Final = (
 )
 ASSETS: Final = "assets"
 """The column that a site file adds."""
-_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|.*[\"'][=+\-@＝＋－＠]", re.DOTALL)
-_FORMULA_IN_JSON: Final = re.compile(r'(?<=")[=+\-@＝＋－＠]')
+_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]")
+_QUOTED_FORMULA: Final = re.compile(r"[\"'][=+\-@＝＋－＠]")
+_TEXT_FORMULA: Final = re.compile('"([=+\\-@]|＝|＋|－|＠)'.encode())
+"""A text of JSON that begins like a formula."""
+_APOSTROPHE_FORMULA: Final = re.compile("'(?:[=+\\-@]|＝|＋|－|＠)".encode())
+_SPECIAL: Final = re.compile(r'[",\r\n]')
+_NO_CONTROLS: Final = bytes(range(0x20, 0x100))
 _TACTIC: Final = re.compile(r"attack\.([a-z][a-z_-]+)")
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d+(?:\.\d+)?)")
 
 
 class _Row(Struct):
-    """The parts of a finding that have a column; `matched` and `event` stay JSON."""
+    """The parts of a finding that have a column; the rule, `matched` and `event` stay JSON."""
 
-    rule: FoundRule
+    rule: Raw
     time: str
     host: str
     telemetry: str
@@ -57,6 +61,7 @@ class _Row(Struct):
 
 
 _DECODER: Final = Decoder(_Row)
+_decode_rule: Final = Decoder(FoundRule).decode
 
 
 class CsvSink:
@@ -79,18 +84,28 @@ class CsvSink:
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
         row = read_line(_DECODER, line)
-        rule, source = row.rule, row.source
-        texts = (row.time, rule.level, rule.title, row.host, row.telemetry, str(row.twin).lower(), rule.id)
-        tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
-        techniques = " ".join(name.upper() for name in _tags(_TECHNIQUE, rule.tags))
+        source = row.source
+        level, title, *rest = _rule_cells(bytes(row.rule))
         places = (source.path, source.format, str(source.record))
-        cells = [*map(cell, (*texts, tactics, techniques, *places)), *map(_json_cell, (row.matched, row.event))]
+        texts = [cell(row.time), level, title, cell(row.host), cell(row.telemetry), "true" if row.twin else "false", *rest]
+        start = ",".join(map(_quoted, [*texts, *map(cell, places)])).encode()
+        assets = b""
         if self._assets:
-            cells.append(cell("; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())))
-        out.write(csv_line(cells))
+            named = "; ".join(f"{text} = {asset.label}" for text, asset in row.assets.items())
+            assets = b"," + _quoted(cell(named)).encode()
+        out.write(b"%b,%b,%b%b\r\n" % (start, _json_cell(row.matched), _json_cell(row.event), assets))
 
     def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing: the form has no place for what was looked at, which `--coverage` tells."""
+
+
+@lru_cache(maxsize=4096)
+def _rule_cells(raw: bytes) -> tuple[str, ...]:
+    """Return level, title, id, tactics and techniques of a rule as cells, remembered for the findings that share it."""
+    rule = _decode_rule(raw)
+    tactics = " ".join(name.replace("_", "-") for name in _tags(_TACTIC, rule.tags))
+    techniques = " ".join(name.upper() for name in _tags(_TECHNIQUE, rule.tags))
+    return tuple(map(cell, (rule.level, rule.title, rule.id, tactics, techniques)))
 
 
 def _tags(form: re.Pattern[str], tags: Sequence[str]) -> Iterable[str]:
@@ -100,19 +115,30 @@ def _tags(form: re.Pattern[str], tags: Sequence[str]) -> Iterable[str]:
 def cell(text: str) -> str:
     """Return a text as a cell: one line, nothing that a terminal obeys, no formula."""
     text = safe_text(text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if _FORMULA.match(text) or _QUOTED_FORMULA.search(text) else text
 
 
-def _json_cell(value: Raw) -> str:
-    text = safe_json(bytes(value)).decode()
-    return cell(_FORMULA_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+def _json_cell(value: Raw) -> bytes:
+    """Return JSON as a cell in its quotes."""
+    text = _TEXT_FORMULA.sub(_escaped, safe_json(bytes(value)))
+    plain = text.startswith((b"{", b"[")) and not text.translate(None, _NO_CONTROLS)
+    if plain and not _APOSTROPHE_FORMULA.search(text):
+        return b'"%b"' % text.replace(b'"', b'""') if b'"' in text or b"," in text else text
+    return _quoted(cell(text.decode())).encode()
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b'"\\u%04x' % ord(found[1].decode())
 
 
 def csv_line(cells: Sequence[str]) -> bytes:
     """Return cells as a row."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue().encode()
+    return (",".join(map(_quoted, cells)) + "\r\n").encode()
+
+
+def _quoted(text: str) -> str:
+    """Return a cell in quotes where it needs them."""
+    return '"{}"'.format(text.replace('"', '""')) if _SPECIAL.search(text) else text
 
 
 __all__ = ["ASSETS", "COLUMNS", "CsvSink", "cell", "csv_line"]

@@ -6,7 +6,7 @@ Source: Elastic Common Schema 8.17, field sets base, event, rule, threat, host, 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import BinaryIO, ClassVar, Final
+from typing import BinaryIO, ClassVar, Final, NamedTuple
 
 from msgspec import Raw
 from msgspec.json import encode
@@ -70,6 +70,15 @@ _INNER: Final = {"question": ("dns", "question"), "parent": ("process", "parent"
 _RELATED: Final = {"src.ip": "ip", "dst.ip": "ip", "user": "user", "target.user": "user", "dst.host": "hosts"}
 
 
+class _EventParts(NamedTuple):
+    """What follows from the event: itself as text, the fields of what it names, and for `related` these and hashes."""
+
+    original: Raw
+    observed: dict[str, Raw]
+    related: dict[str, list[str]]
+    hashes: dict[str, list[str]]
+
+
 class EcsSink:
     """A document a line. An event without a time has `@timestamp` 1970, which is demanded, and the tag `time_unknown`.
 
@@ -78,34 +87,49 @@ class EcsSink:
 
     name: ClassVar[str] = "ecs"
 
+    def __init__(self) -> None:
+        self._event = b""
+        self._parts = _EventParts(Raw(b"null"), {}, {}, {})
+
     def begin(self, out: BinaryIO) -> None:
         """Write nothing."""
 
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
-        out.write(safe_json(encode(_document(read_finding(line)))) + b"\n")
+        found = read_finding(line)
+        if (event := bytes(found.event)) != self._event:  # many findings follow another in the same event
+            self._event, self._parts = event, _event_parts(found)
+        out.write(safe_json(encode(_document(found, self._parts))) + b"\n")
 
     def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing: the form has no place for what was looked at, which `--coverage` tells."""
 
 
-def _document(found: Found) -> dict[str, object]:
+def _document(found: Found, parts: _EventParts) -> dict[str, object]:
     raw = bytes(found.rule)
     rule = rule_parts(raw).rule
     document: dict[str, object] = {
         "@timestamp": found.time or EPOCH,
         "message": message(found, rule),
         **_rule(raw, not found.time),
-        "event": {**_event(found.telemetry, found.logsource.category, rule.level), "original": event_text(found)},
+        "event": {**_event(found.telemetry, found.logsource.category, rule.level), "original": parts.original},
         "log": {"file": {"path": cut(found.source.path)}},
         "tocsin": _own(found, rule),
     }
     if found.host:
         document["host"] = {"name": cut(found.host)}
-    observed = observables(found)
-    _add_observed(document, observed)
-    _add_related(document, found.host, observed)
+    document.update(parts.observed)
+    hosts = {"hosts": [cut(found.host), *parts.related.get("hosts", ())]} if found.host else {}
+    document["related"] = {**parts.related, **hosts, **parts.hashes}
     return document
+
+
+def _event_parts(found: Found) -> _EventParts:
+    observed = observables(found)
+    digests = hashes(observed)
+    fields = {name: Raw(encode(part)) for name, part in _observed_fields(observed, digests).items()}
+    related_hashes = {"hash": list(digests.values())} if digests else {}
+    return _EventParts(Raw(encode(event_text(found))), fields, _related(observed), related_hashes)
 
 
 @lru_cache(maxsize=4096)
@@ -173,8 +197,8 @@ def _own(found: Found, rule: FoundRule) -> dict[str, object]:
     return own
 
 
-def _add_observed(document: dict[str, object], observed: Observed) -> None:
-    """Put what the event names where ECS has it."""
+def _observed_fields(observed: Observed, digests: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Return what the event names where ECS has it."""
     made: dict[str, dict[str, object]] = {}
     for kind, text in observed.items():
         place = _PLACES.get(kind)
@@ -183,24 +207,20 @@ def _add_observed(document: dict[str, object], observed: Observed) -> None:
     for name, kind in _NAMED.items():
         if kind in observed:
             made[name]["name"] = base_name(observed[kind])
-    if digests := hashes(observed):
+    if digests:
         made.setdefault("process", {})["hash"] = {name.lower(): digits for name, digits in digests.items()}
     for name, (outer, key) in _INNER.items():
         if name in made:
             made.setdefault(outer, {})[key] = made.pop(name)
-    document.update(made)
+    return made
 
 
-def _add_related(document: dict[str, object], host: str, observed: Observed) -> None:
+def _related(observed: Observed) -> dict[str, list[str]]:
     related: dict[str, list[str]] = {}
     for kind, name in _RELATED.items():
         if kind in observed and observed[kind] not in related.setdefault(name, []):
             related[name].append(observed[kind])
-    if host:
-        related["hosts"] = [cut(host), *related.get("hosts", ())]
-    if digests := hashes(observed):
-        related["hash"] = list(digests.values())
-    document["related"] = related
+    return related
 
 
 __all__ = ["VERSION", "EcsSink"]

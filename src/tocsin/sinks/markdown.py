@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Final
 
-from tocsin.findings import Coverage, RuleNote
+from tocsin.findings import Coverage, Decision, RuleNote
 from tocsin.findings.text import safe_text
 from tocsin.sinks.found import SEVERITIES, Found, RuleParts, cut, read_finding, reason_text, rule_parts
 
@@ -22,6 +22,7 @@ _MOST_NAMES: Final = 10_000
 _SHOWN: Final = 50
 _FIRST: Final = 20
 _CELL_CHARS: Final = 200
+_MOST_RULES: Final = 5
 _OTHERS: Final = ""
 _HIGH: Final = SEVERITIES["high"]
 
@@ -89,7 +90,7 @@ class MarkdownSink:
         lines += _names("Assets of the site", "asset", counts.assets)
         lines += _names("Hosts", "host", counts.hosts)
         lines += _attack(rules)
-        lines += [*_coverage(coverage), ""]
+        lines += [*_decisions(coverage.decisions), *_coverage(coverage), ""]
         out.write("\n".join(lines).encode())
 
 
@@ -136,7 +137,9 @@ def _summary(counts: _Counts, coverage: Coverage) -> list[str]:
         lines += ["", "**The scan was interrupted: these findings are not all.**"]
     elif not coverage.complete:
         lines += ["", "**Not all of the evidence was read: see the last section.**"]
-    if not counts.findings:
+    if not counts.findings and coverage.suppressed:
+        lines += ["", f"No finding is left: {_number(coverage.suppressed, 'finding')} suppressed, by whom is told below."]
+    elif not counts.findings:
         lines += ["", "That no rule matched does not mean that nobody was there."]
     return lines
 
@@ -214,6 +217,38 @@ def _coverage(coverage: Coverage) -> list[str]:
         rows = [(f"{count:,}", shown(reason), _titles(notes, reason)) for reason, count in ordered[:_SHOWN]]
         lines += _table(title, ("rules", "reason", "such as"), rows, len(ordered))
     return lines
+
+
+def _decisions(decisions: Sequence[Decision]) -> list[str]:
+    """Return what was suppressed or has another level, by whom, why and until when."""
+    lines: list[str] = []
+    for title, found in (
+        ("Suppressed", [item for item in decisions if item.kind != "level"]),
+        ("Given another level", [item for item in decisions if item.kind == "level"]),
+    ):
+        ordered = sorted(found, key=lambda item: (-item.findings, item.title, item.path))
+        rows = [_decided(item) for item in ordered[:_SHOWN]]
+        head = ("findings", "what", "by", "why", "until", "first (UTC)", "last (UTC)", "rules")
+        lines += _table(title, head, rows, len(found))
+    notes = [note for item in decisions for note in item.notes]
+    lines += _table("To be judged anew", ("filter or entry",), [(shown(note),) for note in notes[:_SHOWN]], len(notes))
+    return lines
+
+
+def _decided(item: Decision) -> tuple[str, ...]:
+    state = "" if item.status == "applied" else f", {item.status}"
+    rules = ", ".join(shown(rule.title or rule.id) for rule in item.rules[:_MOST_RULES])
+    more = len(item.rules) - _MOST_RULES
+    return (
+        f"{item.findings:,}",
+        shown(f"{item.title} ({item.what}{state})"),
+        shown(item.owner) or "nobody is named",
+        shown(item.reason) or "no reason is given",
+        shown(item.expires) or "without an end",
+        item.first[:19],
+        item.last[:19],
+        rules + (f" and {more:,} more" if more > 0 else ""),
+    )
 
 
 def _titles(notes: Iterable[RuleNote], reason: str) -> str:

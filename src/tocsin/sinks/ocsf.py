@@ -66,18 +66,25 @@ class OcsfSink:
 
     name: ClassVar[str] = "ocsf"
 
+    def __init__(self) -> None:
+        self._event = b""
+        self._parts: dict[str, Raw] = {}
+
     def begin(self, out: BinaryIO) -> None:
         """Write nothing."""
 
     def write(self, out: BinaryIO, line: bytes) -> None:
         """Write one finding."""
-        out.write(safe_json(encode(_document(read_finding(line)))) + b"\n")
+        found = read_finding(line)
+        if (event := bytes(found.event)) != self._event:  # many findings follow another in the same event
+            self._event, self._parts = event, _event_parts(found)
+        out.write(safe_json(encode(_document(found, self._parts))) + b"\n")
 
     def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing: the form has no place for what was looked at, which `--coverage` tells."""
 
 
-def _document(found: Found) -> dict[str, object]:
+def _document(found: Found, parts: dict[str, Raw]) -> dict[str, object]:
     raw = bytes(found.rule)
     rule = rule_parts(raw).rule
     micros = microseconds(found.time)
@@ -92,22 +99,29 @@ def _document(found: Found) -> dict[str, object]:
             **({"original_time": found.time} if found.time else {}),
         },
         "finding_info": _finding_info(found, raw),
-        "raw_data": event_text(found),
+        "raw_data": parts["raw_data"],
         "unmapped": _unmapped(found, rule),
     }
     if micros is None:
         document["status_detail"] = "the time of the event is unknown; time is 0"
     if found.host:
         document["device"] = _device(found.host)
+    document.update(parts)
+    return document
+
+
+def _event_parts(found: Found) -> dict[str, Raw]:
+    """Return the parts of a document that follow from the event."""
+    parts: dict[str, object] = {"raw_data": event_text(found)}
     observed = observables(found)
     if named := _evidence(observed):
-        document["evidences"] = [named]
-        document["observables"] = [
+        parts["evidences"] = [named]
+        parts["observables"] = [
             {"name": place, "type_id": number, "value": observed[kind]}
             for kind, (number, place) in _KINDS.items()
             if kind in observed
         ]
-    return document
+    return {name: Raw(encode(part)) for name, part in parts.items()}
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from msgspec.json import encode
 
 from tocsin.findings import Coverage
 from tocsin.findings.text import safe_json
+from tocsin.sharing.markings import PAP_2, TLP_2, read_tags
 from tocsin.sinks.found import Found, RuleParts, cut, message, read_finding, rule_parts
 from tocsin.sinks.observables import observables
 from tocsin.sinks.stix_observables import Object, Scene
@@ -80,8 +81,12 @@ class StixSink:
             self._put(out, self._note(_UNTIMED, (str(sighting["id"]), *scene.objects)))
 
     def end(self, out: BinaryIO, coverage: Coverage) -> None:
-        """Write whether the scan was complete, when it was not, and the bundle's id, which follows from its content."""
-        if not coverage.complete:
+        """Write whether the scan was complete, when it was not, and end the bundle."""
+        self.close(out, complete=coverage.complete)
+
+    def close(self, out: BinaryIO, *, complete: bool) -> None:
+        """End the bundle with its id, which follows from its content; say before whether something may be missing."""
+        if not complete:
             self._put(out, self._note(_INCOMPLETE, (self._identity,)))
         out.write(b'\n],"id":"bundle--%b"}\n' % str(uuid5(_NAMESPACE, self._digest.hexdigest())).encode())
 
@@ -125,6 +130,8 @@ class StixSink:
         references += [{"source_name": "sigma", "external_id": rule.id}] if rule.id else []
         if references:
             content["external_references"] = references
+        if marks := _marks(rule.tags):
+            content["object_marking_refs"] = marks
         return _dated("indicator", f"{parts.key}\0{encode(content).decode()}", content, self._identity)
 
     def _observed(self, found: Found, seed: bytes, refs: list[str]) -> Object:
@@ -161,6 +168,12 @@ def _header(parts: RuleParts, found: Found) -> str:
     lines = [f"{name}: {encode(text).decode()}" for name, text in told.items() if text]
     source = {name: getattr(asked, name) for name in ("product", "category", "service") if getattr(asked, name)}
     return "\n".join([*lines, f"logsource: {encode(source).decode()}", "# the detection of the rule is not at hand", ""])
+
+
+def _marks(tags: Iterable[str]) -> list[str]:
+    """Return the marking that a rule's tags tell, such as `tlp.amber`; nothing when they tell none."""
+    tlp, pap = read_tags(tag.replace(".", ":", 1) for tag in tags)
+    return [*([] if tlp is None else [TLP_2[tlp]]), *([PAP_2[pap]] if pap else [])]
 
 
 def _chain(tactic: str) -> str:

@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from tocsin.indicators.observable_ids import observable_id, registry_key
 from tocsin.sinks.observables import Observed, base_name, hashes
 
 Object = dict[str, object]
-_NAMESPACE: Final = UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 _HASHES: Final = {"MD5": "MD5", "SHA1": "SHA-1", "SHA256": "SHA-256"}
-_ROOTS: Final = {
-    "HKLM": "HKEY_LOCAL_MACHINE",
-    "HKU": "HKEY_USERS",
-    "HKCU": "HKEY_CURRENT_USER",
-    "HKCR": "HKEY_CLASSES_ROOT",
-}
 
 
 class Scene:
@@ -43,7 +36,7 @@ class Scene:
     def _add(self, kind: str, content: Object, *contributing: str) -> str:
         """Add an object and return its id, made of the contributing properties that it has."""
         told = {name: content[name] for name in contributing if name in content}
-        return self._put(kind, f"{kind}--{uuid5(_NAMESPACE, canonical(told))}", content)
+        return self._put(kind, observable_id(kind, told), content)
 
     def _put(self, kind: str, object_id: str, content: Object) -> str:
         self.objects[object_id] = {"type": kind, "spec_version": "2.1", "id": object_id, **content}
@@ -108,17 +101,11 @@ class Scene:
         known = {_HASHES[algorithm]: digits for algorithm, digits in digests.items()}
         first = next(algorithm for algorithm in _HASHES.values() if algorithm in known)
         told = {**file, "hashes": {first: known[first]}}
-        return self._put("file", f"file--{uuid5(_NAMESPACE, canonical(told))}", {**file, "hashes": known})
+        return self._put("file", observable_id("file", told), {**file, "hashes": known})
 
     def _add_registry(self) -> None:
         if key := self._observed.get("registry.key"):
-            root, separator, rest = key.partition("\\")
-            self._add("windows-registry-key", {"key": f"{_ROOTS.get(root.upper(), root)}{separator}{rest}"}, "key")
+            self._add("windows-registry-key", {"key": registry_key(key)}, "key")
 
 
-def canonical(content: Object) -> str:
-    """Return content as canonical JSON (RFC 8785, for objects without fractions)."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-__all__ = ["Object", "Scene", "canonical"]
+__all__ = ["Object", "Scene"]

@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "host",
     "user",
     "decoded",
+    "findings",
     "telemetry",
     "source",
     "record",
@@ -42,6 +43,7 @@ class _Row(Struct):
     host: str
     user: str
     decoded: list[str]
+    findings: list[str]
     telemetry: str
     source: str
     record: int
@@ -63,16 +65,15 @@ class TimelineCsvSink:
         """Write one row."""
         row = _DECODER.decode(line)
         head = (row.datetime, row.timestamp_desc, row.message, row.kind, row.host, row.user)
-        out.write(
-            csv_line([cell(text) for text in (*head, _LAYER.join(row.decoded), row.telemetry, row.source, str(row.record))])
-        )
+        tail = (_LAYER.join(row.decoded), "\n".join(row.findings), row.telemetry, row.source, str(row.record))
+        out.write(csv_line([cell(text) for text in (*head, *tail)]))
 
     def end(self, out: BinaryIO, coverage: Coverage) -> None:
         """Write nothing."""
 
 
 class TimelineTextSink:
-    """A line for each activity, cut at `width` characters (0: not at all); what encoded parts say follows on further lines."""
+    """A line for each activity, cut at `width` characters (0: not at all), and below what was found and decoded."""
 
     name: ClassVar[str] = "text"
 
@@ -94,6 +95,8 @@ class TimelineTextSink:
             f"[{row.source}:{row.record}]",
         )
         self._line(out, "  ".join(parts))
+        for title in row.findings if row.message != "; ".join(row.findings) else ():
+            self._line(out, f"{'':19}  found: {title}")
         for text in row.decoded:
             self._line(out, f"{'':19}  decoded: {text}")
 

@@ -95,14 +95,15 @@ class Names:
     def of_event(self, event: Event) -> dict[str, NamedAsset]:
         """Return, by the text that the event has, what the site knows of it; unknown texts outside all zones are left out."""
         found: dict[str, NamedAsset] = {}
-        for text in _texts(event):
+        for text in texts_of(event):
             asset, zone = self.find(text)
             if text not in found and (asset or zone):
                 found[text] = NamedAsset(asset.name if asset else "", asset.roles if asset else (), zone)
         return found
 
 
-def _texts(event: Event) -> Iterator[str]:
+def texts_of(event: Event) -> Iterator[str]:
+    """Yield what an event has in the fields that hold an address or the name of a host."""
     if event.host:
         yield event.host
     for name in FIELDS:
@@ -111,4 +112,4 @@ def _texts(event: Event) -> Iterator[str]:
             yield from (text for text in elements(value) if text)
 
 
-__all__ = ["FIELDS", "NamedAsset", "Names"]
+__all__ = ["FIELDS", "NamedAsset", "Names", "texts_of"]

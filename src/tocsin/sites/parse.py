@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, time, tzinfo
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tocsin.errors import RuleError, SiteError
-from tocsin.rules.documents import load_documents, place
+from tocsin.rules.documents import load_documents
+from tocsin.rules.yaml_maps import Codes, MapReader, Trail, first_of, near, placed, shown
 from tocsin.sites.addresses import parse_address, parse_hostname, parse_mac, parse_network
 from tocsin.sites.protocol_names import FUNCTIONS, PROTOCOLS, is_function
 from tocsin.sites.protocols import canonical
@@ -30,8 +30,7 @@ from tocsin.sites.site import (
     Zone,
 )
 
-Trail = tuple[str | int, ...]
-_MOST: Final = 100
+_CODES: Final = Codes("S002", "S003", "S004", "S005", "S006")
 _NOTES: Final = ("description", "proposed_roles", "seen")
 """Keys for people, and those of a proposal: nothing is made of them."""
 _SITE: Final = ("site", "description", "zones", "assets", "conversations", "working_hours", "placeholders")
@@ -61,11 +60,7 @@ def load_site(path: Path) -> Site:
     """
     site, problems, _ = parse_site(path.read_bytes(), str(path))
     if problems:
-        first = problems[0]
-        if len(problems) > 1:
-            more = f"'tocsin site check {path}' lists all {len(problems)} problems"
-            first = SiteError(first.code, first.message, where=first.where, hint="; ".join(filter(None, (first.hint, more))))
-        raise first
+        raise first_of(problems, f"tocsin site check {path}")
     return site
 
 
@@ -85,105 +80,37 @@ def parse_site(text: bytes, path: str) -> tuple[Site, list[SiteError], list[Site
         site = Site("")
         hint = "put everything into one, without lines of '---'" if documents else _START
         reader.wrong("S004", f"a site file has one document, this one has {len(documents) or 'none'}", (), hint)
-    return site, _placed(reader.problems, text, path), _placed(reader.warnings, text, path)
+    return site, placed(reader.problems, text, path), placed(reader.warnings, text, path)
 
 
-def _placed(errors: list[SiteError], text: bytes, path: str) -> list[SiteError]:
-    """Return errors with their places, in the order of the file."""
-    found = [place(error, text, path) for error in errors[:_MOST]]
-    return sorted(found, key=lambda error: (error.where.line, error.where.column) if error.where else (0, 0))
-
-
-class _Reader:
-    """Reads the parts of a document and gathers what is wrong with them."""
+class _Reader(MapReader[SiteError]):
+    """Reads the parts of a site file."""
 
     def __init__(self) -> None:
-        self.problems: list[SiteError] = []
-        self.warnings: list[SiteError] = []
+        super().__init__(SiteError, _CODES, _FORMS)
         self._zones: dict[str, Zone] = {}
         self._assets: dict[str, Asset] = {}
         self._roles: set[str] = set()
 
-    def wrong(self, code: str, message: str, trail: Trail, hint: str = "") -> None:
-        """Note a problem."""
-        self.problems.append(SiteError(code, message, hint=hint, trail=trail))
-
-    def doubtful(self, code: str, message: str, trail: Trail, hint: str) -> None:
-        """Note what is likely a mistake, and can be used."""
-        self.warnings.append(SiteError(code, message, hint=hint, trail=trail))
-
     def site(self, body: Any) -> Site:
         """Return the site of a document."""
-        found = self._map(body, (), _SITE)
-        name = self._text(found, (), "site", _START)
+        found = self.read_map(body, (), _SITE)
+        name = self.read_text(found, (), "site", _START)
         self._read_zones(found.get("zones"))
         self._read_assets(found.get("assets"))
         conversations = tuple(
             item
-            for at, entry in enumerate(self._list(found, (), "conversations"))
+            for at, entry in enumerate(self.read_list(found, (), "conversations"))
             if (item := self._conversation(entry, ("conversations", at)))
         )
         hours = tuple(self._working_hours(found.get("working_hours")))
         return Site(name, self._zones, self._assets, conversations, hours, self._placeholders(found.get("placeholders")))
 
-    def _map(self, value: Any, trail: Trail, keys: Collection[str]) -> dict[str, Any]:
-        """Return a map with known keys only; empty when the value is none."""
-        if not isinstance(value, dict):
-            expected = f"expected a map with {', '.join(list(keys)[:4])} ..." if keys else "expected a map"
-            self.wrong("S004", f"{expected}, not {_shown(value)}", trail, _FORMS.get(trail[0] if trail else "", ""))
-            return {}
-        for key in value if keys else ():
-            if key not in keys:
-                hint = _near(str(key), keys) or f"known are {', '.join(keys)}"
-                self.wrong("S002", f"unknown key {str(key)!r}", (*trail, f"key:{key}"), hint)
-        return {str(key): item for key, item in value.items()}
-
-    def _text(self, found: dict[str, Any], trail: Trail, key: str, required: str = "") -> str:
-        """Return the text of a key; `required` is the hint that is given when there is none."""
-        value = found.get(key)
-        if value is None or value == "":
-            if required and found:
-                self.wrong("S003", f"the key {key!r} is missing or empty", trail, required)
-            return ""
-        if isinstance(value, (dict, list)):
-            self.wrong("S004", f"{key!r} is a text, not {_shown(value)}", (*trail, key))
-            return ""
-        return str(value)
-
-    def _list(self, found: dict[str, Any], trail: Trail, key: str) -> list[Any]:
-        value = found.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            self.wrong(
-                "S004", f"{key!r} is a list, not {_shown(value)}", (*trail, key), _FORMS.get(key, "write it as [one, other]")
-            )
-            return []
-        return value
-
-    def _texts(self, found: dict[str, Any], trail: Trail, key: str) -> Iterator[tuple[Trail, str]]:
-        """Yield the texts of a list, or of one text, with their trails."""
-        value = found.get(key)
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            yield (*trail, key), str(value)
-            return
-        for at, item in enumerate(self._list(found, trail, key)):
-            if isinstance(item, (dict, list)) or item is None or item == "":
-                self.wrong("S004", f"{key!r} has texts, not {_shown(item)}", (*trail, key, at))
-            else:
-                yield (*trail, key, at), str(item)
-
-    def _one_of(self, value: str, known: Collection[str], trail: Trail, what: str) -> str:
-        if value in known:
-            return value
-        self.wrong("S004", f"{value!r} is no {what}", trail, _near(value, known) or f"known are {', '.join(known)}")
-        return ""
-
     def _read_zones(self, body: Any) -> None:
         taken: dict[Network, str] = {}
-        for name, entry in (self._map(body, ("zones",), ()) if body is not None else {}).items():
+        for name, entry in (self.read_map(body, ("zones",), ()) if body is not None else {}).items():
             trail: Trail = ("zones", name)
-            found = self._map(entry if entry is not None else {}, trail, _ZONE)
+            found = self.read_map(entry if entry is not None else {}, trail, _ZONE)
             networks = [item for item in self._networks(found, trail) if self._is_free(item[1], taken, name, item[0])]
             self._zones[name] = Zone(name, self._level(found, trail), tuple(network for _, network in networks))
 
@@ -193,11 +120,11 @@ class _Reader:
             return None
         if isinstance(value, (int, float)) and float(value) in LEVELS:
             return float(value)
-        self.wrong("S004", f"{_shown(value)} is no level of the Purdue model", (*trail, "level"), "0, 1, 2, 3, 3.5, 4 or 5")
+        self.wrong("S004", f"{shown(value)} is no level of the Purdue model", (*trail, "level"), "0, 1, 2, 3, 3.5, 4 or 5")
         return None
 
     def _networks(self, found: dict[str, Any], trail: Trail) -> Iterator[tuple[Trail, Network]]:
-        for at, text in self._texts(found, trail, "networks"):
+        for at, text in self.read_texts(found, trail, "networks"):
             network = parse_network(text)
             if network is None:
                 self.wrong("S004", f"{text!r} is no network", at, "write for example 10.20.6.0/24, without host bits")
@@ -212,21 +139,21 @@ class _Reader:
 
     def _read_assets(self, body: Any) -> None:
         taken: dict[Any, str] = {}
-        for name, entry in (self._map(body, ("assets",), ()) if body is not None else {}).items():
+        for name, entry in (self.read_map(body, ("assets",), ()) if body is not None else {}).items():
             self._assets[name] = self._asset(name, entry, taken)
         for asset in self._assets.values():
             self._roles.update(asset.roles)
 
     def _asset(self, name: str, entry: Any, taken: dict[Any, str]) -> Asset:
         trail: Trail = ("assets", name)
-        found = self._map(entry if entry is not None else {}, trail, _ASSET)
+        found = self.read_map(entry if entry is not None else {}, trail, _ASSET)
         addresses: list[Address] = []
         macs: list[str] = []
         hosts: list[str] = []
         own_name = parse_hostname(name)
         if own_name:
             self._is_free(own_name, taken, name, (*trail[:-1], f"key:{name}"))
-        for at, text in self._texts(found, trail, "addresses"):
+        for at, text in self.read_texts(found, trail, "addresses"):
             address, mac = parse_address(text), parse_mac(text)
             host = "" if address or mac else parse_hostname(text)
             if not (address or mac or host) or text.isdecimal():
@@ -250,31 +177,27 @@ class _Reader:
         return asset
 
     def _zone_of(self, found: dict[str, Any], trail: Trail) -> str:
-        zone = self._text(found, trail, "zone")
+        zone = self.read_text(found, trail, "zone")
         if zone and zone not in self._zones:
-            self._unknown("zone", zone, self._zones, (*trail, "zone"))
+            self.unknown("zone", zone, self._zones, (*trail, "zone"))
             return ""
         return zone
 
-    def _unknown(self, what: str, name: str, known: Collection[str], trail: Trail) -> None:
-        hint = _near(name, known) or (f"known are {', '.join(sorted(known)[:10])}" if known else f"the file has no {what}s")
-        self.wrong("S005", f"there is no {what} {name!r}", trail, hint)
-
     def _asset_roles(self, found: dict[str, Any], trail: Trail) -> tuple[str, ...]:
         roles = []
-        for at, role in self._texts(found, trail, "roles"):
+        for at, role in self.read_texts(found, trail, "roles"):
             if not is_role(role):
                 self.wrong("S004", f"{role!r} is no role", at, "lower case words joined with '_', such as engineering_station")
                 continue
             roles.append(role)
-            near = _near(role, ROLES, 0.85) if role not in ROLES else ""
-            if near:
-                self.doubtful("S005", f"the role {role!r} is not a known one", at, near)
+            hint = near(role, ROLES, 0.85) if role not in ROLES else ""
+            if hint:
+                self.doubtful("S005", f"the role {role!r} is not a known one", at, hint)
         return tuple(dict.fromkeys(roles))
 
     def _criticality(self, found: dict[str, Any], trail: Trail) -> str:
-        value = self._text(found, trail, "criticality")
-        return self._one_of(value, CRITICALITIES, (*trail, "criticality"), "criticality") if value else ""
+        value = self.read_text(found, trail, "criticality")
+        return self.one_of(value, CRITICALITIES, (*trail, "criticality"), "criticality") if value else ""
 
     def _check_zone(self, asset: Asset, trail: Trail) -> None:
         networks = self._zones[asset.zone].networks if asset.zone else ()
@@ -284,40 +207,40 @@ class _Reader:
                 self.doubtful("S007", message, (*trail, "zone"), "correct one of them")
 
     def _conversation(self, entry: Any, trail: Trail) -> Conversation | None:
-        found = self._map(entry, trail, _CONVERSATION)
+        found = self.read_map(entry, trail, _CONVERSATION)
         if not found:
             return None
         ends = {}
         for key in ("from", "to"):
             if found.get(key) is None:
                 self.wrong("S003", f"the key {key!r} is missing or empty", trail, "'any' stands for every address")
-            ends[key] = tuple(end for at, text in self._texts(found, trail, key) if (end := self._endpoint(text, at)))
+            ends[key] = tuple(end for at, text in self.read_texts(found, trail, key) if (end := self._endpoint(text, at)))
         protocol = self._protocol(found, trail)
         functions = tuple(self._functions(found, trail, protocol))
         writes = found.get("writes", False)
         if not isinstance(writes, bool):
-            self.wrong("S004", f"'writes' is true or false, not {_shown(writes)}", (*trail, "writes"))
+            self.wrong("S004", f"'writes' is true or false, not {shown(writes)}", (*trail, "writes"))
         return Conversation(ends["from"], ends["to"], protocol, self._port(found, trail), writes is True, functions)
 
     def _protocol(self, found: dict[str, Any], trail: Trail) -> str:
         """Return the protocol, empty for any; one that no log is known to name is doubtful, unless it was learnt from a log."""
-        written = self._text(found, trail, "protocol")
+        written = self.read_text(found, trail, "protocol")
         protocol = canonical(written)
         if protocol in ("", "any"):
             return ""
         if protocol not in PROTOCOLS:
-            near = _near(protocol, PROTOCOLS, 0.75)
-            if near or "seen" not in found:
-                hint = near or "the names are those of logs, such as modbus, s7comm, http; docs/site-file.md lists them"
+            alike = near(protocol, PROTOCOLS, 0.75)
+            if alike or "seen" not in found:
+                hint = alike or "the names are those of logs, such as modbus, s7comm, http; docs/site-file.md lists them"
                 self.doubtful("S005", f"the protocol {written!r} is not a known one", (*trail, "protocol"), hint)
         return protocol
 
     def _functions(self, found: dict[str, Any], trail: Trail, protocol: str) -> Iterator[str]:
-        for at, text in self._texts(found, trail, "functions"):
+        for at, text in self.read_texts(found, trail, "functions"):
             if not is_function(protocol, text):
                 known = sorted(FUNCTIONS[protocol])
                 begun = [name for name in known if name.startswith(f"{text.upper()}_")]
-                hint = f"did you mean {', '.join(begun[:4])}?" if begun else _near(text, known)
+                hint = f"did you mean {', '.join(begun[:4])}?" if begun else near(text, known)
                 hint = hint or f"logs write for example {', '.join(known[:4])}"
                 self.doubtful("S005", f"no log of {protocol} can have the function {text!r}", at, hint)
             yield text
@@ -328,7 +251,7 @@ class _Reader:
             return 0
         if type(value) is int and 0 < value < 65536:
             return value
-        self.wrong("S004", f"{_shown(value)} is no port", (*trail, "port"), "a number from 1 to 65535, or leave it out for any")
+        self.wrong("S004", f"{shown(value)} is no port", (*trail, "port"), "a number from 1 to 65535, or leave it out for any")
         return 0
 
     def _endpoint(self, text: str, trail: Trail) -> Endpoint | None:
@@ -347,17 +270,17 @@ class _Reader:
         if network is not None:
             return Endpoint("network", text, network)
         names = [*self._assets, *(f"zone:{zone}" for zone in self._zones), *(f"role:{role}" for role in self._roles), "any"]
-        hint = _near(text, names) or "write an asset, role:NAME, zone:NAME, an address, a network, 'external' or 'any'"
+        hint = near(text, names) or "write an asset, role:NAME, zone:NAME, an address, a network, 'external' or 'any'"
         self.wrong("S005", f"there is no asset {text!r}", trail, hint)
         return None
 
     def _named_end(self, kind: Any, name: str, known: Collection[str], trail: Trail) -> Endpoint | None:
         if name in known:
             if kind == "role" and name not in self._roles:
-                hint = _near(name, self._roles) or "give the role to an asset, or name the asset itself"
+                hint = near(name, self._roles) or "give the role to an asset, or name the asset itself"
                 self.doubtful("S005", f"no asset has the role {name!r}", trail, hint)
             return Endpoint(kind, name)
-        self._unknown(kind, name, known, trail)
+        self.unknown(kind, name, known, trail)
         return None
 
     def _working_hours(self, body: Any) -> Iterator[WorkingHours]:
@@ -366,21 +289,21 @@ class _Reader:
         several = isinstance(body, list)
         for at, entry in enumerate(body if several else [body]):
             trail: Trail = ("working_hours", at) if several else ("working_hours",)
-            found = self._map(entry, trail, _HOURS)
+            found = self.read_map(entry, trail, _HOURS)
             if found and (hours := self._hours(found, trail)):
                 yield hours
 
     def _hours(self, found: dict[str, Any], trail: Trail) -> WorkingHours | None:
-        zone_name = self._text(found, trail, "time_zone", _TIME_ZONE)
+        zone_name = self.read_text(found, trail, "time_zone", _TIME_ZONE)
         zone = self._time_zone(zone_name, trail)
         days = [
             DAYS.index(day)
-            for at, text in self._texts(found, trail, "days")
-            if (day := self._one_of(text.casefold()[:3], DAYS, at, "day of the week"))
+            for at, text in self.read_texts(found, trail, "days")
+            if (day := self.one_of(text.casefold()[:3], DAYS, at, "day of the week"))
         ]
         begin, end = self._clock(found, trail, "from"), self._clock(found, trail, "until")
         known = self._roles.union(ROLES)
-        named = [self._named_end("role", role, known, at) for at, role in self._texts(found, trail, "roles")]
+        named = [self._named_end("role", role, known, at) for at, role in self.read_texts(found, trail, "roles")]
         roles = tuple(role.name for role in named if role)
         if not found.get("days"):
             self.wrong("S003", "the key 'days' is missing or empty", trail, f"a list of {', '.join(DAYS)}")
@@ -404,32 +327,17 @@ class _Reader:
             return None
         match = _CLOCK.fullmatch(str(value))
         if match is None or (match[1] == "24" and match[2] != "00"):
-            self.wrong("S004", f"{_shown(value)} is no time of day", (*trail, key), 'such as "06:00", from 00:00 to 24:00')
+            self.wrong("S004", f"{shown(value)} is no time of day", (*trail, key), 'such as "06:00", from 00:00 to 24:00')
             return None
         return time(int(match[1]) % 24, int(match[2]))
 
     def _placeholders(self, body: Any) -> dict[str, tuple[str, ...]]:
-        found = self._map(body, ("placeholders",), ()) if body is not None else {}
+        found = self.read_map(body, ("placeholders",), ()) if body is not None else {}
         for name in found:
             if not _PLACEHOLDER.fullmatch(name):
                 hint = "the name without the percent signs"
                 self.wrong("S004", f"{name!r} is no name of a placeholder", ("placeholders", f"key:{name}"), hint)
-        return {name: tuple(text for _, text in self._texts(found, ("placeholders",), name)) for name in found}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a map"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else repr(value)
-
-
-def _near(name: str, known: Collection[str], cutoff: float = 0.6) -> str:
-    """Return a hint that names what is almost the same, empty when nothing is."""
-    folded = {item.casefold(): item for item in known}
-    close = get_close_matches(name.casefold(), folded, 1, cutoff)
-    return f"did you mean {folded[close[0]]!r}?" if close else ""
+        return {name: tuple(text for _, text in self.read_texts(found, ("placeholders",), name)) for name in found}
 
 
 __all__ = ["load_site", "parse_site"]

@@ -6,7 +6,7 @@ The libraries that expand, and the kernels that read, leave the interpreter to o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from typing import Final, Protocol
 
@@ -41,15 +41,15 @@ class Ahead:
         self._source = source
         self._given = 0
         self._waiting = memoryview(b"")
-        self._thread: threading.Thread | None = None
-        self._blocks: Queue[bytes | BaseException] = Queue(_BLOCKS)
+        self._threads: ThreadPoolExecutor | None = None
+        self._expanding: Future[None] = Future()
+        self._blocks: Queue[bytes] = Queue(_BLOCKS)
         self._stopped = threading.Event()
-        self._end: BaseException | None = None
         self._ended = False
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes. Raises: SourceError."""
-        alone = self._thread is None and self._given < _ALONE_BYTES
+        alone = self._threads is None and self._given < _ALONE_BYTES
         data = self._source.take(size) if alone else self._next(size)
         self._source.count(len(data))
         self._given += len(data)
@@ -58,55 +58,50 @@ class Ahead:
     def close(self) -> None:
         """Stop reading ahead."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._threads is not None:
+            self._threads.shutdown()
 
     def _next(self, size: int) -> bytes:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="expanding", daemon=True)
-            self._thread.start()
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, thread_name_prefix="expanding")
+            self._expanding = self._threads.submit(self._expand)
+            self._threads.shutdown(wait=False)  # the thread ends with the bytes, even where nobody closes
         if not self._waiting and not self._ended:
             block = self._blocks.get()
-            if isinstance(block, BaseException):
-                self._end, self._ended = block, True
-            else:
-                self._waiting, self._ended = memoryview(block), not block
-        if self._end is not None and not self._waiting:
-            raise self._end
+            self._waiting, self._ended = memoryview(block), not block
+        if self._ended and not self._waiting:
+            self._expanding.result()  # raises what was raised in the thread
         data, self._waiting = bytes(self._waiting[:size]), self._waiting[size:]
         return data
 
-    def _run(self) -> None:
-        """Fill the queue to the end; whatever is raised here is raised again where the bytes are read."""
-        error: BaseException | None = None
-        block = b"-"
-        while block and error is None and not self._stopped.is_set():
-            block, error = _gather(self._source.take)
-            if block or error is None:
-                self._put(block)
-        if error is not None:
-            self._put(error)
+    def _expand(self) -> None:
+        """Fill the queue to the end, or to where an error is raised; an empty block is always the last."""
+        try:
+            while not self._stopped.is_set() and self._put_next():
+                pass
+        finally:
+            self._put(b"")
 
-    def _put(self, item: bytes | BaseException) -> None:
+    def _put_next(self) -> bool:
+        """Put the next bytes into the queue, in a block worth handing over; tell whether there were any."""
+        parts: list[bytes] = []
+        missing = _BLOCK_BYTES
+        try:
+            while missing > 0 and (data := self._source.take(missing)):
+                parts.append(data)
+                missing -= len(data)
+        finally:
+            if parts:
+                self._put(b"".join(parts))
+        return bool(parts)
+
+    def _put(self, block: bytes) -> None:
         while not self._stopped.is_set():
             try:
-                self._blocks.put(item, timeout=_POLL_S)
+                self._blocks.put(block, timeout=_POLL_S)
             except Full:
                 continue
             return
-
-
-def _gather(take: Callable[[int], bytes]) -> tuple[bytes, BaseException | None]:
-    """Return the next bytes in a block worth handing over, and the error that came after them."""
-    parts: list[bytes] = []
-    missing = _BLOCK_BYTES
-    try:
-        while missing > 0 and (data := take(missing)):
-            parts.append(data)
-            missing -= len(data)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the reader raises it in its place
-        return b"".join(parts), error
-    return b"".join(parts), None
 
 
 __all__ = ["Ahead"]

@@ -30,7 +30,7 @@ _KEY: Final = r"[A-Za-z_][\w\-]*(?:\[\d+\])?"
 _ARGUMENT_KEY: Final = r"(?:argc|a\d+(?:_len|\[\d+\])?)"
 _RAW: Final = re.compile(_PAIR.format(key=_KEY, bare=r"\S*"), re.ASCII)
 _LOOSE, _LOOSE_ARGUMENTS = (
-    re.compile(_PAIR.format(key=key, bare=rf"\S*(?:\s++(?!{key}=)\S+)*+"), re.ASCII) for key in (_KEY, _ARGUMENT_KEY)
+    re.compile(_PAIR.format(key=key, bare=rf"\S*(?:\s++(?!{key}=)\S+)*"), re.ASCII) for key in (_KEY, _ARGUMENT_KEY)
 )
 _ARGUMENT: Final = re.compile(r"a(\d{1,7})(?:\[\d+\])?", re.ASCII)
 _HEX: Final = re.compile(r"(?:[0-9A-F]{2})+", re.ASCII)  # upper case, as the kernel and the audit library write it

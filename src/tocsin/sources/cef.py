@@ -18,7 +18,7 @@ from tocsin.sources.text import Line, Losses, Sized, grouped, head_lines, read_l
 
 _HEADER_CHARS: Final = 1024
 _START: Final = re.compile(r"(?:^|(?<=[\s:]))(?:CEF: ?(?P<cef>[01])\||LEEF: ?(?P<leef>[12])\.0\|)")
-_PIPE: Final = re.compile(r"((?:[^|\\]|\\.)*+)\|", re.DOTALL)
+_PIPE: Final = re.compile(r"([^|\\]*+(?:\\.[^|\\]*+)*+)\|", re.DOTALL)
 _CEF_HEADER: Final = ("deviceVendor", "deviceProduct", "deviceVersion", "deviceEventClassId", "name", "severity")
 _LEEF_HEADER: Final = ("deviceVendor", "deviceProduct", "deviceVersion", "eventId")
 _KEY: Final = re.compile(r"(?<=[\s|])([A-Za-z0-9_.\-\[\]]{1,128})=")

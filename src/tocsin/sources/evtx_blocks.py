@@ -63,6 +63,7 @@ class EvtxBlocks:
     layouts: Sequence[str] = ("evtx", "evtx spaced")
     sure_kinds = SURE_KINDS
     null_kind = kernels.NULL_TYPE
+    time_kinds: Sequence[int] = (kernels.STRING, kernels.FILETIME, kernels.SYSTIME)
 
     def __init__(self, fields: Sequence[str], block: Block) -> None:
         self.block = block
@@ -105,6 +106,14 @@ class EvtxBlocks:
     def gate_names(self, layout: int) -> tuple[int, int]:
         """Return System's channel and event id."""
         return self._numbers["Channel"] + 1, self._numbers["EventID"] + 1
+
+    def time_names(self, layout: int) -> tuple[int, ...]:
+        """Return System's time."""
+        return self._brief_names[0]
+
+    def host_names(self, layout: int) -> tuple[int, ...]:
+        """Return System's computer."""
+        return self._brief_names[1]
 
     def gate(self, layout: int, channel: str, event_id: str) -> Gate | None:
         """Return the gate; null stands for an absent part, since System has no null."""

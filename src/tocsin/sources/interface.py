@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Final, Protocol
 import pyarrow as pa
 
 from tocsin.errors import SourceError
-from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
+from tocsin.events import HOST, KEYWORDS, TIME, Demand, Event, Gate, cell_column
 from tocsin.events.values import encode, encode_texts
 from tocsin.kernels.block import BlockReader, Rows
 
@@ -228,6 +228,8 @@ class EventDecoder:
 def _cell(event: Event, name: str) -> str | None:
     if name == TIME:
         return event.time or None
+    if name == HOST:
+        return encode(event.host) if event.host else None
     present, value = event.find(name)
     return encode(value) if present else None
 

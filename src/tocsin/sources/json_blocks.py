@@ -51,6 +51,7 @@ class JsonBlocks:
     layouts: Sequence[str] = LAYOUTS
     sure_kinds = frozenset({TEXT, ESCAPED, INTEGER, TRUE, FALSE, NULL})
     null_kind = NULL
+    time_kinds: Sequence[int] = (TEXT, ESCAPED)
 
     def __init__(self, fields: Iterable[str], block: Block) -> None:
         self.block = block
@@ -61,15 +62,22 @@ class JsonBlocks:
         self.names = self._paths.names
         self.gate_names = self._paths.gate_names
         self._sorter = JsonSorter()
-        self._briefs = BriefReader(
-            self,
-            [[self._paths.system_names(layout, field) for field in FIELDS] for layout in range(len(LAYOUTS))],
-        )
+        self._own_names = [[self._paths.system_names(layout, field) for field in FIELDS] for layout in range(len(LAYOUTS))]
+        self._briefs = BriefReader(self, self._own_names)
         self._databases: dict[tuple[str, ...], hyperscan.Database] = {}
 
     def warm_up(self) -> None:
         """Load or compile the kernels."""
         read_lines(self.block, 0, 0, 0, self._table)
+
+    def time_names(self, layout: int) -> tuple[int, ...]:
+        """Return the names of the time, those that count first in the beginning."""
+        moment, other, *_ = self._own_names[layout]
+        return tuple(moment) + tuple(other)
+
+    def host_names(self, layout: int) -> tuple[int, ...]:
+        """Return System's computer."""
+        return self._own_names[layout][FIELDS.index("Computer")]
 
     def gate(self, layout: int, channel: str, event_id: str) -> Gate | None:
         """Return the gate of these cells; None when only the slow reader can tell."""

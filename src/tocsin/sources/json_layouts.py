@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.events import KEYWORDS, TIME, Demand, Event, Gate, cell_column
+from tocsin.events import HOST, KEYWORDS, TIME, Demand, Event, Gate, cell_column
 from tocsin.events.values import encode, encode_texts
 from tocsin.sources.interface import EVENTS
 from tocsin.sources.json_shapes import FLAT_NAMES, json_event, plain
@@ -64,7 +64,9 @@ class FlatLayout:
         if "." in field:
             return None
         if field == TIME:
-            return (("TimeCreated",), *((name,) for name in FLAT_NAMES["TimeCreated"]))
+            return (("TimeCreated_SystemTime",), ("TimeCreated",), *((name,) for name in FLAT_NAMES["TimeCreated"]))
+        if field == HOST:
+            return (("Computer",), *((name,) for name in FLAT_NAMES["Computer"]))
         return ((field,), *((name,) for name in FLAT_NAMES.get(field, ())))
 
     def closed(self, field: str) -> dict[Path, Any]:
@@ -104,6 +106,8 @@ class NestedLayout:
             return None
         if field == TIME:
             return tuple(self._system("TimeCreated_SystemTime"))
+        if field == HOST:
+            return tuple(self._system("Computer"))
         system = self._system(field) if field.partition("_")[0] in _SYSTEM else ()
         return (("Event", "EventData", field), *system)
 
@@ -129,7 +133,7 @@ class EveLayout:
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the path through the objects."""
-        return None if field == TIME or field.count(".") > _MOST_DOTS else (tuple(field.split(".")),)
+        return None if field in (TIME, HOST) or field.count(".") > _MOST_DOTS else (tuple(field.split(".")),)
 
     def closed(self, field: str) -> dict[Path, Any]:
         """Close all keys that have dots themselves."""
@@ -145,7 +149,7 @@ class ZeekLayout:
 
     def paths(self, field: str) -> tuple[Path, ...] | None:
         """Return the name itself, then as writers without dots have it."""
-        if field == TIME or field in DOTTED or field.count(".") > _MOST_DOTS:
+        if field in (TIME, HOST) or field in DOTTED or field.count(".") > _MOST_DOTS:
             return None
         name = field.replace(".", "_")
         return ((field,), (name,)) if DOTTED.get(name) == field else ((field,),)
@@ -340,6 +344,16 @@ class LayoutDecoder:
         self._own_record = own_record
         self._decoders: dict[Demand, FieldDecoder] = {}
         self._screens: dict[tuple[str, ...], KeywordScreen] = {}
+
+    @property
+    def tells_hosts(self) -> bool:
+        """Tell whether the column of hosts, and that of times where it has one, say what the whole event would."""
+        return self._layout.paths(HOST) is not None
+
+    @property
+    def own_record(self) -> bool:
+        """Tell whether an event's record is its EventRecordID."""
+        return self._own_record
 
     def columns(self, gate: Gate, raws: Sequence[Raw], demand: Demand) -> dict[str, pa.DictionaryArray]:
         """Return the columns of the demand; a batch that does not fit is read slowly, with the same result."""

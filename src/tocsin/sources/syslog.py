@@ -83,8 +83,8 @@ _ACCOUNTED_BY_DAY: Final = re.compile(
     re.ASCII | re.DOTALL,
 )
 """The same with the day of the week."""
-_ELEMENT: Final = re.compile(r'\[(?P<id>[^\s=\]"]{1,128})(?P<params>(?: +[^\s=\]"]{1,128}="(?:[^"\\]|\\.)*+")*+) *\]')
-_PARAM: Final = re.compile(r'([^\s=\]"]{1,128})="((?:[^"\\]|\\.)*+)"')
+_ELEMENT: Final = re.compile(r'\[(?P<id>[^\s=\]"]{1,128})(?P<params>(?: +[^\s=\]"]{1,128}="[^"\\]*+(?:\\.[^"\\]*+)*+")*) *\]')
+_PARAM: Final = re.compile(r'([^\s=\]"]{1,128})="([^"\\]*+(?:\\.[^"\\]*+)*+)"')
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _FULL_DATE: Final = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
 _HALF_A_YEAR: Final = 6  # months

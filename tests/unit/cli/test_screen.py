@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tocsin.cli.screen import ScanProgress, show_report
-from tocsin.findings import Coverage, FileOutcome, Report, RuleCoverage, RuleNote, Tally
+from tocsin.findings import Coverage, DecidedRule, Decision, FileOutcome, Report, RuleCoverage, RuleNote, Tally
 from tocsin.findings.text import safe_text
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07[bold red]mark[/]\u202eup\r\nnext\x9b\ud800"
@@ -287,7 +287,9 @@ def hostile(text: str) -> Report:
     found = Tally(2, 0, Counter({"high": 1, text: 1}), Counter({(text, text): 2}), Counter({text: 2}), Counter({text: 2}))
     rules = RuleCoverage(notes, notes, notes, notes, notes, notes)
     files = [FileOutcome(text, text, "partial", 1, text, 1), FileOutcome(text, text, "skipped", 0, text)]
-    return Report(Coverage(False, 1, files, {text: 1}, rules, interrupted=True), found, 1.0, 1)
+    rule = DecidedRule(text, text, 1)
+    decisions = [Decision(kind, *([text] * 7), 1, text, text, [rule], [text]) for kind in ("filter", "level", text)]
+    return Report(Coverage(False, 1, files, {text: 1}, rules, interrupted=True, decisions=decisions), found, 1.0, 1)
 
 
 def test_hostile_text_is_shown_as_text() -> None:

@@ -84,6 +84,13 @@ def test_findings_without_a_time_are_kept() -> None:
     assert numbers(found) == [[1, 2], [3]]
 
 
+def test_every_incident_has_an_id_of_its_own() -> None:
+    """Incidents whose findings look the same are told apart, the same on every run."""
+    found = [join([finding(0, ""), finding(0, ""), finding(0, "")]).incidents for _ in range(2)]
+    assert found[0] == found[1]
+    assert len({incident.id for incident in found[0]}) == len(found[0]) == 3
+
+
 def test_assets_join_hosts_and_addresses() -> None:
     """An asset of the site file stands for its host and for its address in a network log."""
     asset = {"x": FoundAsset("WELL-3", ("plc",), "wells")}

@@ -18,10 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tocsin.reports
-from report_samples import EXAMPLE, finding, incidents_of, page, written
-from tocsin.findings import Coverage, FileOutcome, Finding, RuleCoverage, RuleNote
-from tocsin.incidents import Incident
-from tocsin.reports import FindingsFile, Report, write_report
+from report_samples import EXAMPLE, finding, page, written
+from tocsin.findings import Coverage, DecidedRule, Decision, FileOutcome, Finding, RuleCoverage, RuleNote
+from tocsin.findings.reading import FindingsFile
+from tocsin.incidents import Incident, join
+from tocsin.reports import Report, write_report
 from tocsin.reports.attack import attack, technique_name
 from tocsin.rules.rule import LEVELS
 from tocsin.sites.parse import load_site
@@ -74,6 +75,8 @@ def hostile_report() -> Report:
     note = RuleNote(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     rules = RuleCoverage(*([[note]] * 6))
     coverage = Coverage(False, 1, [FileOutcome(HOSTILE, HOSTILE, "partial", 1, HOSTILE)], {HOSTILE: 1}, rules, site=HOSTILE)
+    rule = DecidedRule(HOSTILE, HOSTILE, 1)
+    coverage.decisions = [Decision(kind, *([HOSTILE] * 7), 1, HOSTILE, HOSTILE, [rule], [HOSTILE]) for kind in ("x", "level")]
     site = Site(HOSTILE, {HOSTILE: Zone(HOSTILE, 2.0)}, {HOSTILE: Asset(HOSTILE, zone=HOSTILE, roles=(HOSTILE,))})
     found = msgspec.convert(hostile_finding(), Finding)
     return Report(coverage, site, hostile_incidents(found), {HOSTILE: HOSTILE})
@@ -81,7 +84,7 @@ def hostile_report() -> Report:
 
 def hostile_incidents(found: Finding) -> tuple[Incident, ...]:
     """Return incidents in which every text is hostile."""
-    plain = msgspec.to_builtins(incidents_of([found]))
+    plain = msgspec.to_builtins(join([found]).incidents)
     return msgspec.convert(_spoiled(plain), tuple[Incident, ...])
 
 
@@ -157,7 +160,7 @@ def test_events_come_back(tmp_path_factory: pytest.TempPathFactory, parts: list[
     assert len(rows) == len(events) == len(items)
     for item, event in zip(items, events, strict=True):
         assert event["time"] == item["time"]
-        assert event["matched"] == [["selection", "Image", ["a.exe"]]]
+        assert event["matched"] == [["selection", "Image", ["a.exe"], [[]]]]
         if isinstance(item["event"], str):
             assert event["rows"] == [["event", item["event"]]]
 
@@ -232,12 +235,16 @@ def test_what_was_not_read_is_in_the_summary(tmp_path: Path) -> None:
 
 def test_incidents_tell_reasons_and_processes(tmp_path: Path) -> None:
     """An incident has its score, tactics in order, members with reasons and links, and its process tree."""
-    items = [finding({"Image": "C:\\a\\cmd.exe", "CommandLine": f"cmd {at}"}, rule={"title": f"Rule {at}"}) for at in range(3)]
+    event = {"Image": "C:\\a\\cmd.exe", "ParentProcessId": "99"}
+    items = [
+        finding(event | {"ProcessId": str(100 + at), "CommandLine": f"cmd {at}"}, rule={"title": f"Rule {at}"})
+        for at in range(3)
+    ]
     path = written(tmp_path / "f.jsonl", items)
-    incidents = incidents_of([msgspec.convert(item, Finding) for item in items])
+    incidents = join([msgspec.convert(item, Finding) for item in items]).incidents
     text = page(path, Report(incidents=incidents))
-    assert 'aria-label="score 22 of 100"' in text
-    for told in ("same host within an hour of finding 2", 'href="#finding-3"', "cmd.exe", "cmd 2", "Execution"):
+    assert f'aria-label="score {incidents[0].score} of 100"' in text
+    for told in (incidents[0].members[2].reasons[0], 'href="#finding-3"', "cmd.exe", "cmd 2", "Execution"):
         assert told in text
     rows, _ = data(text)
     assert [row[7] for row in rows] == [0, 0, 0]

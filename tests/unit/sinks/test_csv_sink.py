@@ -13,7 +13,7 @@ from msgspec.json import encode
 
 from sink_forms import coverage
 from tocsin.findings import Finding, FoundLogsource, FoundRule, FoundSource
-from tocsin.sinks.csv import COLUMNS, CsvSink
+from tocsin.sinks.csv import COLUMNS, CsvSink, csv_line
 
 TAGS = (
     "attack.defense_evasion",
@@ -110,3 +110,11 @@ def test_an_event_is_json_without_formulas(event: object) -> None:
     assert not any(mark in cell for mark in ('"=', '"+', '"-', '"@'))
     assert json.loads(cell.removeprefix("'")) == event
     assert not cell.startswith("-")
+
+
+@given(st.lists(st.text(st.sampled_from('",;\r\n\t ax=é') | st.characters(exclude_categories=["Cs"])), min_size=2))
+def test_rows_are_those_of_the_standard_library(cells: list[str]) -> None:
+    """Cells stand in quotes exactly where Python's own writer puts them."""
+    wanted = io.StringIO(newline="")
+    csv.writer(wanted, lineterminator="\r\n").writerow(cells)
+    assert csv_line(cells) == wanted.getvalue().encode()

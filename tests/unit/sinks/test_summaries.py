@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from sink_forms import PROCESS, coverage, line, read_layer, read_markdown, read_sarif, write
-from tocsin.findings import FileOutcome, RuleNote
+from tocsin.findings import DecidedRule, Decision, FileOutcome, RuleNote
 from tocsin.findings.report import Coverage
 from tocsin.sinks import markdown
 from tocsin.sinks.markdown import shown
@@ -110,3 +110,24 @@ def test_text_is_only_text() -> None:
     assert shown("a_b_c") == "`a_b_c`"
     assert shown("\u202ex") == "`\\u202ex`"
     assert shown("A" * 300) == f"`{'A' * 200}... [cut: 100 more characters]`"
+
+
+def test_markdown_tells_what_was_suppressed_and_by_whom() -> None:
+    """Count, who, why and until when, as text that no reader of Markdown takes for more."""
+    hostile = "a|b `c` <img src=x>\n# d \x1b[31m"
+    told = coverage(True)
+    rule = DecidedRule("id", hostile, 1234)
+    told.decisions = [
+        Decision(
+            "filter", hostile, hostile, hostile, "2027-05-31", "f.yml", "applied", "", 1234, "2026-01-02", "2026-01-03", [rule]
+        ),
+        Decision("level", "Entry", "Ops", "", "", "t.yml", "expired", "low", notes=[hostile]),
+    ]
+    text = write("markdown", [line({})], told).decode()
+    read_markdown(text.encode())
+    safe = shown(hostile)
+    assert safe == "`a\\x7cb \\x60c\\x60 <img src=x>\\x0a# d \\x1b[31m`"
+    title = shown(f"{hostile} (filter)")
+    assert f"| 1,234 | {title} | {safe} | {safe} | 2027-05-31 | 2026-01-02 | 2026-01-03 | {safe} |" in text.splitlines()
+    assert "| 0 | Entry (level low, expired) | Ops | no reason is given | without an end |  |  |  |" in text.splitlines()
+    assert f"| {safe} |" in text.splitlines()

@@ -114,16 +114,19 @@ function eventsOf(rows) {
   return tableOf("Events that belong together", names, lines, "joined");
 }
 
-// Returns by row of an event the texts to mark in it: those of a field of that name, else those of any row that holds them.
+// Returns by row of an event the texts to mark in it: in a field of that name, else in any row that holds the value, the parts
+// of the value that the rule was about, or all of it.
 function marksOf(event) {
   const marks = new Map();
   const where = (test) => event.rows.flatMap(([name, text], at) => (test(name, text) ? [at] : []));
-  for (const [, field, values] of event.matched) {
-    for (const value of values.filter(Boolean)) {
+  for (const [, field, values, parts] of event.matched) {
+    for (const [number, value] of values.entries()) {
+      if (!value) continue;
       let found = where((name, text) => (name === field || name.endsWith("." + field)) && text.includes(value));
       if (!found.length) found = where((name, text) => text === value);
       if (!found.length && field === "*") found = where((name, text) => text.includes(value));
-      for (const at of found) marks.set(at, [...(marks.get(at) || []), value]);
+      const needles = parts[number].length ? parts[number] : [value];
+      for (const at of found) marks.set(at, [...(marks.get(at) || []), ...needles]);
     }
   }
   return marks;
@@ -140,10 +143,16 @@ function valueCell(value, needles) {
   return cell;
 }
 
+// Returns a text with the first place of each needle marked; all of it where none of them is in it.
 function marked(text, needles) {
-  const needle = needles.find((item) => text.includes(item));
-  if (needles.length && !needle) return [element("mark", {}, visible(text))];
-  if (!needle) return [visible(text)];
-  const at = text.indexOf(needle);
-  return [visible(text.slice(0, at)), element("mark", {}, visible(needle)), visible(text.slice(at + needle.length))];
+  const places = needles.map((needle) => [text.indexOf(needle), needle.length]).filter(([at]) => at >= 0);
+  if (needles.length && !places.length) return [element("mark", {}, visible(text))];
+  const parts = [];
+  let done = 0;
+  for (const [at, length] of places.sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
+    if (at < done) continue;
+    parts.push(visible(text.slice(done, at)), element("mark", {}, visible(text.slice(at, at + length))));
+    done = at + length;
+  }
+  return [...parts, visible(text.slice(done))];
 }

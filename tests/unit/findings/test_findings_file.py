@@ -8,7 +8,7 @@ import pytest
 
 from report_samples import finding, written
 from tocsin.errors import SourceError
-from tocsin.reports import FindingsFile
+from tocsin.findings.reading import FindingsFile
 
 
 def test_reads_twice(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Feeds: intelligence of other tools in and out, with its markings complete."""

@@ -1,0 +1,102 @@
+"""Take in what a caller sends to a collection: read it, keep it with what it carries, say of each object what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.errors import UsageError
+from tocsin.feeds.carried import narrowed, read_carried
+from tocsin.feeds.interface import Incoming, Rejected, Terms
+from tocsin.feeds.stix import read_bundle
+from tocsin.runs.node import Node
+from tocsin.runs.node_file import Collection
+from tocsin.sharing.decisions import Caller
+from tocsin.sharing.moments import added_text, moment_text
+from tocsin.stores.interface import Item, Kept, Result
+
+MOST_OBJECTS: Final = 50_000
+"""Objects of one request: all of them are taken in one transaction, and in memory until then."""
+_MOST_COMMAS: Final = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one object: its id and version, why it was not kept, or empty, and whether it was here already.
+
+    `place` is where it stood, `code` that of what stands against it.
+    """
+
+    id: str
+    version: str
+    why_not: str = ""
+    known: bool = False
+    place: str = ""
+    code: str = ""
+
+
+def take_in(
+    node: Node, caller: Caller, collection: Collection, body: bytes, detail: Mapping[str, str] | None = None
+) -> tuple[list[Told], str]:
+    """Keep the objects of an envelope or bundle for a collection; return what became of each, and the receipt.
+
+    The record has `detail` too. Raises: UsageError, a ValueError, when the body is neither; OverflowError when there are too
+    many objects in it.
+    """
+    if body.count(b",") > _MOST_COMMAS:  # before there is something in memory for each
+        raise OverflowError
+    if not body.lstrip().startswith(b"{"):
+        raise UsageError("X004", "the body: it is no envelope", hint='send {"objects": [...]}')
+    known = terms(node)
+    read = read_bundle(body, "the body", known)
+    if len(read) > MOST_OBJECTS:
+        raise OverflowError
+    beside = read_carried(body, "the body")
+    if beside is not None:
+        read = narrowed(read, beside, known, "the body")
+    return keep(node, caller, collection, read, {"sha256": hashlib.sha256(body).hexdigest(), **(detail or {})})
+
+
+def terms(node: Node) -> Terms:
+    """Return what the rulebook of a node makes of markings."""
+    book = node.rules.book
+    return Terms(book.markings, book.default)
+
+
+def keep(
+    node: Node,
+    caller: Caller,
+    collection: Collection,
+    read: Iterable[Incoming | Rejected],
+    detail: Mapping[str, str] | None = None,
+) -> tuple[list[Told], str]:
+    """Keep what was read for a collection; return what became of each, and the receipt. The record has `detail` too."""
+    read = list(read)
+    items = _items(read)
+    told = {"rejected": str(len(read) - len(items)), **(detail or {})}
+    found, receipt = node.objects.add(caller, collection.alias, items, told)
+    results, now = iter(found), added_text(node.clock())
+    return [_refused(item, now) if isinstance(item, Rejected) else _told(item, next(results)) for item in read], receipt
+
+
+def _items(read: Sequence[Incoming | Rejected]) -> list[Item]:
+    """Return what is kept. An object is as restricted as its most restricted part, since stores give bodies whole."""
+    return [
+        Item(item.id, item.type, item.version, item.spec_version, item.body, item.whole_marks)
+        for item in read
+        if isinstance(item, Incoming)
+    ]
+
+
+def _refused(item: Rejected, now: str) -> Told:
+    return Told(item.id, now, f"{item.why} [{item.code}]", place=item.place, code=item.code)
+
+
+def _told(item: Incoming, result: Result) -> Told:
+    why_not, code = ("this version is here with another content", "X040") if result.kept is Kept.CONFLICT else ("", "")
+    return Told(item.id, moment_text(result.version), why_not, result.kept is Kept.KNOWN, item.place, code)
+
+
+__all__ = ["MOST_OBJECTS", "Told", "keep", "take_in", "terms"]

@@ -1,0 +1,1 @@
+"""The server: routes, pages, one error shape."""

@@ -1,0 +1,53 @@
+"""Who would get what, if it were published: counted for each organisation and purpose."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tocsin.sharing.decisions import Caller, Label, decide
+from tocsin.sharing.rulebook import Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one organisation would get: objects in all, for each purpose (empty: without one), by each rule.
+
+    `withheld` holds why the others are kept from it, most objects first.
+    """
+
+    organisation: str
+    given: int
+    by_purpose: Mapping[str, int]
+    by_rule: Mapping[str, int]
+    withheld: Mapping[str, int]
+
+
+def simulate(book: Rulebook, labels: Mapping[Label, int], today: date) -> tuple[Share, ...]:
+    """Return what each organisation would get of objects with these labels, which are counted. Pure.
+
+    Cost: a decision for each label, organisation and purpose.
+    """
+    return tuple(_share(book, organisation, labels, today) for organisation in book.organisations)
+
+
+def _share(book: Rulebook, organisation: str, labels: Mapping[Label, int], today: date) -> Share:
+    purposes: Counter[str] = Counter({"": 0, **dict.fromkeys(book.purposes, 0)})
+    rules: Counter[str] = Counter()
+    withheld: Counter[str] = Counter()
+    everything = Caller(organisation, tuple(book.purposes))
+    for label, count in labels.items():
+        for purpose in purposes:
+            caller = Caller(organisation, (purpose,) if purpose else ())
+            purposes[purpose] += count if decide(book, caller, label, today).allowed else 0
+        decision = decide(book, everything, label, today)
+        if decision.allowed:
+            rules[decision.rule] += count
+        else:
+            withheld[decision.because] += count
+    return Share(organisation, rules.total(), dict(purposes), dict(rules.most_common()), dict(withheld.most_common()))
+
+
+__all__ = ["Share", "simulate"]
