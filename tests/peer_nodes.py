@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from node_samples import Clock, World, opened
 from node_server import served
@@ -79,12 +79,26 @@ class Community:
 
 def markings(world: World) -> dict[tuple[str, int], Marking]:
     """Return what each version of each object of a node is marked with there, by its rulebook."""
+    return _markings(
+        world, select(*_VERSION, schema.label.c.marks).join(schema.label, schema.label.c.id == schema.entry.c.label)
+    )
+
+
+def markings_of_parts(world: World) -> dict[tuple[str, int, str], Marking]:
+    """Return what each version of each object is marked with, with each of its parts, by the selectors of it."""
+    entry, part, label = schema.entry, schema.part, schema.label
+    joined = select(*_VERSION, part.c.selectors, label.c.marks).join(part, part.c.seq == entry.c.seq)
+    return _markings(world, joined.join(label, label.c.id == part.c.label))
+
+
+_VERSION = schema.entry.c.stix_id, schema.entry.c.version
+
+
+def _markings(world: World, query: Select[Any]) -> dict[Any, Marking]:
     book = world.node.rules.book
-    entry, label = schema.entry, schema.label
-    query = select(entry.c.stix_id, entry.c.version, label.c.marks).join(label, label.c.id == entry.c.label)
     with reading(world.node.engine) as connection:
         rows = connection.execute(query).all()
-    return {(row.stix_id, row.version): read_marks_text(row.marks).resolve(book.markings, book.default) for row in rows}
+    return {tuple(row)[:-1]: read_marks_text(row.marks).resolve(book.markings, book.default) for row in rows}
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -95,4 +109,4 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-__all__ = ["Community", "markings", "wait_for"]
+__all__ = ["Community", "markings", "markings_of_parts", "wait_for"]

@@ -2,7 +2,8 @@
 
 A script is played in both worlds by the same clock, with the same salts and ids. What the other organisations ask for is asked
 in both; of what they post, the second world is not given what the observer may see on no day and under no rulebook of the
-script, nor what the node did not take. Then all that the observer was answered is compared, byte by byte.
+script, objects and parts of them, nor what the node did not take. Then all that the observer was answered is compared, byte by
+byte.
 
 Markings are the same in both worlds: an object that the observer sees is as restricted as all that it was packaged with, also
 by what is hidden. What an owner makes of its own object by packing it with others is its decision, and may be noticed.
@@ -138,7 +139,7 @@ class Side:
     app: ASGIApp
     loop: asyncio.AbstractEventLoop
     noticed: list[tuple[str, Answer]] = field(default_factory=list)
-    given: set[tuple[str, str, str]] = field(default_factory=set)
+    given: dict[tuple[str, str, str], str] = field(default_factory=dict)
     kept: Counter[bool] = field(default_factory=Counter)
     _source: random.Random = field(default_factory=random.Random)
 
@@ -150,19 +151,20 @@ class Side:
         """Return the next random id of the request at hand."""
         return UUID(int=self._source.getrandbits(128), version=4)
 
-    def ask(self, caller: Caller, ask: Ask, number: int, left_out: frozenset[int] = frozenset()) -> Answer:
-        """Return the answer to a request, made without those of its objects that are left out."""
+    def ask(self, caller: Caller, ask: Ask, number: int, given: Mapping[int, str] | None = None) -> Answer:
+        """Return the answer to a request, made with those of its objects that are given, each as it is given; else all."""
         self.clock.now += ask.later
         if ask.objects is None:
             return self._send(caller, ask, dict(ask.parameters), None, number)
-        kept = [item for at, item in enumerate(ask.objects) if at not in left_out]
+        given = dict(enumerate(ask.objects)) if given is None else given
+        every = [given.get(at, item) for at, item in enumerate(ask.objects)]
 
         def read(body: bytes, label: str, terms: Terms) -> list[Incoming | Rejected]:
-            assert divide(body, label) == [item.encode() for item in kept]
-            return [item for at, item in enumerate(read_bundle(_package(ask.objects), label, terms)) if at not in left_out]
+            assert divide(body, label) == [item.encode() for item in given.values()]
+            return [item for at, item in enumerate(read_bundle(_package(every), label, terms)) if at in given]
 
         with mock.patch.object(intake, "read_bundle", read):
-            answer = self._send(caller, ask, dict(ask.parameters), _package(kept), number)
+            answer = self._send(caller, ask, dict(ask.parameters), _package(given.values()), number)
         status = json.loads(answer.body) if answer.status == 202 else {}
         lost = status.get("failures", [])
         self.kept.update({True: status.get("success_count", 0), False: len(lost)})
@@ -189,34 +191,50 @@ class Side:
                 _answered(self.app, ask.method, ask.path, urlencode(parameters), headers, content or b"")
             )
 
-    def marks_of(self, owner: str, collection: str, body: str) -> Marks | None:
-        """Return what an object carries in the node, None when it is not there as it was posted."""
-        entry, label = schema.entry, schema.label
-        query = select(label.c.marks).join(entry, entry.c.label == label.c.id)
+    def marks_of(self, owner: str, collection: str, body: str) -> tuple[Marks, dict[str, Marks]] | None:
+        """Return what an object and each of its parts carry in the node, None when it is not there as it was posted."""
+        entry, label, part = schema.entry, schema.label, schema.part
+        query = select(entry.c.seq, label.c.marks).join(label, entry.c.label == label.c.id)
         query = query.where(entry.c.stix_id == json.loads(body)["id"], entry.c.owner == owner)
         query = query.where(entry.c.collection == collection, entry.c.body == body.encode())
         with reading(self.node.engine) as connection:
-            found = connection.execute(query).scalar_one_or_none()
-        return None if found is None else read_marks_text(found)
+            found = connection.execute(query).one_or_none()
+            if found is None:
+                return None
+            of_parts = select(part.c.selectors, label.c.marks).join(label, part.c.label == label.c.id)
+            parts = connection.execute(of_parts.where(part.c.seq == found.seq)).all()
+        marks = {name: read_marks_text(row.marks) for row in parts for name in json.loads(row.selectors)}
+        return read_marks_text(found.marks), marks
 
 
 def _package(objects: Iterable[str] | None) -> bytes:
     return ('{"objects": [' + ", ".join(objects or ()) + "]}").encode()
 
 
-def naive_marks(objects: Iterable[str]) -> list[Marks]:
-    """Return what objects that are posted together carry with their parts, worked out slowly.
+def naive_marks(objects: Iterable[str]) -> list[tuple[Marks, dict[str, Marks]]]:
+    """Return what objects that are posted together carry, and the parts of each, worked out slowly.
 
     The marking of a part does not spread, unless its selectors select nothing.
     """
     contents = [json.loads(item) for item in objects]
-    parts = [[(mark["selectors"][0], mark["marking_ref"]) for mark in item.get("granular_markings", ())] for item in contents]
+    parts = [{mark["selectors"][0]: mark["marking_ref"] for mark in item.get("granular_markings", ())} for item in contents]
     own = [
-        _joined(read_marks(content.get("object_marking_refs", ())), (ref for name, ref in marks if name not in content))
+        _joined(read_marks(content.get("object_marking_refs", ())), (ref for name, ref in marks.items() if name not in content))
         for content, marks in zip(contents, parts, strict=True)
     ]
     spread = spread_naively([links(content) for content in contents], own)
-    return [_joined(marks, (ref for _, ref in those)) for marks, those in zip(spread, parts, strict=True)]
+    return [
+        (marks, {name: _joined(marks, [ref]) for name, ref in those.items()})
+        for marks, those in zip(spread, parts, strict=True)
+    ]
+
+
+def without_parts(body: str, hidden: set[str]) -> str:
+    """Return an object without some of its properties and what its granular markings say of them, as a node writes it."""
+    content = {name: value for name, value in json.loads(body).items() if name not in hidden}
+    marks = [mark for mark in content.pop("granular_markings") if mark["selectors"][0] not in hidden]
+    content |= {"granular_markings": marks} if marks else {}
+    return json.dumps(content, separators=(",", ":"))
 
 
 def _joined(marks: Marks, refs: Iterable[str]) -> Marks:
@@ -274,28 +292,40 @@ def _other(script: Script, whole: Side, less: Side, ask: Ask, number: int) -> in
     """Let another organisation ask in both worlds; return how many objects the second is not given."""
     caller = Caller(ask.who, PURPOSES[-1])
     whole.ask(caller, ask, number)
-    left_out = _left_out(script, whole, less, ask)
-    less.ask(caller, ask, number, left_out)
-    return len(left_out)
+    given = _given(script, whole, less, ask)
+    less.ask(caller, ask, number, given)
+    return len(ask.objects or ()) - len(given)
 
 
-def _left_out(script: Script, whole: Side, less: Side, ask: Ask) -> frozenset[int]:
-    """Return which of the objects of a request, already made in the whole world, the other one is not given.
+def _given(script: Script, whole: Side, less: Side, ask: Ask) -> dict[int, str]:
+    """Return which of the objects of a request, already made in the whole world, the other one is given, and what of each.
 
     What it was given before it is given again: the owner may have narrowed it, by packing it with what is hidden.
     """
     if not ask.objects:
-        return frozenset()
-    found, collection = set(), ask.path.split("/")[4]
+        return {}
+    given, collection = {}, ask.path.split("/")[4]
     for at, (body, naive) in enumerate(zip(ask.objects, naive_marks(ask.objects), strict=True)):
-        marks = whole.marks_of(ask.who, collection, body)
-        assert marks is None or marks.join(naive) == marks, f"{body} is less restricted than its package"
+        found = whole.marks_of(ask.who, collection, body)
+        if found is None:
+            continue
+        _check_marks(body, *found, *naive)
         key = ask.who, collection, body
-        if marks is None or (key not in less.given and script.hides(ask.who, collection, json.loads(body)["type"], marks)):
-            found.add(at)
-        else:
-            less.given.add(key)
-    return frozenset(found)
+        kind = json.loads(body)["type"]
+        if key not in less.given and not script.hides(ask.who, collection, kind, found[0]):
+            hidden = {name for name, marks in found[1].items() if script.hides(ask.who, collection, kind, marks)}
+            less.given[key] = without_parts(body, hidden) if hidden else body
+        if key in less.given:
+            given[at] = less.given[key]
+    return given
+
+
+def _check_marks(body: str, marks: Marks, parts: Mapping[str, Marks], naive: Marks, naive_parts: Mapping[str, Marks]) -> None:
+    """Check that an object is not less restricted in the node than its package, nor any part of it."""
+    assert marks.join(naive) == marks, f"{body} is less restricted than its package"
+    for name, least in naive_parts.items():
+        held = parts.get(name, marks)
+        assert held.join(least) == held, f"{name} of {body} is less restricted than it says"
 
 
 def difference(script: Script, database: Database = nullcontext) -> str:
@@ -378,8 +408,10 @@ def objects(draw: st.DrawFn) -> str:
     refs += draw(st.sampled_from([[], [], [], [MARKINGS[0]], [MARKINGS[1]], [PAP_2[Pap.AMBER]], [UNKNOWN]]))
     made: dict[str, Any] = {"type": kind, "id": draw(ids_of(kind)), **draw(heads(kind))}
     made |= {"object_marking_refs": refs} if refs else {}
-    marked = [{"selectors": [draw(st.sampled_from(["name", "type"]))], "marking_ref": TLP_2[Tlp.RED]}]
-    made |= {"granular_markings": marked} if not draw(st.integers(0, 7)) else {}
+    names = draw(st.lists(st.sampled_from(["name", "name", "count", "type"]), min_size=1, max_size=2, unique=True))
+    of_parts = st.sampled_from([TLP_2[Tlp.RED], TLP_2[Tlp.RED], TLP_2[Tlp.AMBER], MARKINGS[0], UNKNOWN])
+    marked = [{"selectors": [name], "marking_ref": draw(of_parts)} for name in names]
+    made |= {"granular_markings": marked} if not draw(st.integers(0, 5)) else {}
     made |= {"name": draw(st.sampled_from(["x", "y"]))} if kind == "report" or not draw(st.integers(0, 3)) else {}
     made |= draw(_OF_KIND[kind])
     return json.dumps(made)
@@ -406,7 +438,7 @@ _OF_KIND: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "indicator": st.just(
         {"pattern": "[ipv4-addr:value = '192.0.2.1']", "pattern_type": "stix", "valid_from": moment_text(VERSIONS[0])}
     ),
-    "sighting": st.fixed_dictionaries({"sighting_of_ref": ids_of("indicator")}),
+    "sighting": st.fixed_dictionaries({"sighting_of_ref": ids_of("indicator")}, optional={"count": st.integers(2, 9)}),
     "domain-name": st.one_of(
         st.just({"value": "a.example"}),
         st.fixed_dictionaries({"value": st.just("a.example"), "resolves_to_refs": st.lists(ids_of("domain-name"), min_size=1)}),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from report_samples import finding, written
 from scan_samples import scan, write
@@ -22,8 +23,10 @@ from tocsin.runs.exchange_files import import_file, read_file
 from tocsin.runs.intake import take_in
 from tocsin.runs.new_node import init_node
 from tocsin.runs.node import Node, open_node
+from tocsin.runs.withdraw import withdraw
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import TLP_2, Tlp
+from tocsin.stores import schema
 from tocsin.stores.interface import Query
 
 MOMENT = "2026-01-31T12:00:00.000Z"
@@ -68,8 +71,43 @@ def test_markings_spread_before_a_store_keeps_objects(node: Node) -> None:
     assert _seen(node, MEMBER) == {"identity"}
 
 
-def test_an_object_with_a_restricted_part_is_kept_back_whole(node: Node) -> None:
-    """As long as stores give bodies whole, its most restricted part decides."""
+def _given(node: Node, caller: Caller) -> list[dict[str, Any]]:
+    page = node.objects.page(caller, Query(node.file.collections[0].parts, limit=5000))
+    return [json.loads(row.body) for row in page.rows]
+
+
+def test_a_restricted_part_is_left_out(node: Node) -> None:
+    """Who may not see a part gets the rest, with the marks of what is left; its owner gets the bytes that it sent."""
+    marks = [{"selectors": ["description", "labels.[0]"], "marking_ref": TLP_2[Tlp.RED]}]
+    tongue = {"selectors": ["labels.[1]"], "lang": "en"}
+    item = _made(
+        "identity", Tlp.GREEN, name="Riverdale", labels=["a", "b"], description="x", granular_markings=[*marks, tongue]
+    )
+    assert _post(node, item) == [""]
+    assert _given(node, CERT) == [item]
+    expected = _made("identity", Tlp.GREEN, name="Riverdale", labels=["b"])
+    assert _given(node, MEMBER) == [{**expected, "granular_markings": [{**tongue, "selectors": ["labels.[0]"]}]}]
+
+
+def test_parts_narrow_with_the_object(node: Node) -> None:
+    """What is sent again in a narrower package is kept back with its parts, and goes with them when it is withdrawn."""
+    marks = [{"selectors": ["description"], "marking_ref": TLP_2[Tlp.AMBER]}]
+    item = _made("identity", Tlp.GREEN, name="Riverdale", description="x", granular_markings=marks)
+    note = _made("report", Tlp.RED, name="r", published=MOMENT, object_refs=[item["id"]])
+    assert _post(node, item) == [""]
+    assert [sorted(found) == sorted(item.keys() - {"description", "granular_markings"}) for found in _given(node, MEMBER)] == [
+        True
+    ]
+    assert _post(node, item, note) == ["", ""]
+    assert _given(node, MEMBER) == []
+    assert len(_given(node, CERT)) == 2
+    withdraw(node, CERT, node.file.collections[0], item["id"])
+    with node.engine.connect() as connection:
+        assert connection.execute(select(schema.part)).all() == []
+
+
+def test_what_cannot_be_left_out_is_kept_back_whole(node: Node) -> None:
+    """Of a tool without its name nothing valid would be left, so that its most restricted part decides."""
     marks = [{"selectors": ["name"], "marking_ref": TLP_2[Tlp.RED]}]
     assert _post(node, _made("tool", Tlp.GREEN, name="t", granular_markings=marks)) == [""]
     assert _seen(node, MEMBER) == set()

@@ -14,12 +14,14 @@ from node_samples import START, World, indicator, objects_url
 from peer_nodes import Community, markings
 from postgresql import new_database
 from tocsin.cli.node import node as commands
+from tocsin.errors import PeerError
 from tocsin.records.entry import Entry, Kind, decode
 from tocsin.runs.adoption import adopt
 from tocsin.runs.node import NODE_FILE, RULEBOOK
 from tocsin.runs.node_file import read_node_file
+from tocsin.runs.peer_taxii import TaxiiPeer
 from tocsin.runs.push import target_of
-from tocsin.sharing.markings import Tlp
+from tocsin.sharing.markings import TLP_2, Tlp
 from tocsin.stores import record
 from tocsin.stores.database import reading
 from tocsin.stores.pushed import Sent
@@ -162,6 +164,42 @@ def test_a_change_of_the_rulebook_reaches_peers(pair: tuple[Community, World, Wo
     assert done.in_force
     assert community.sync("a") == pushed(given=1)
     assert len(b.ids("riverdale-water", "indicators")) == 2
+
+
+def test_parts_follow_the_rulebook(pair: tuple[Community, World, World], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer gets an object without what it may not see; when that changes the object is withdrawn and given as it may be now.
+
+    Also when the run ends in between.
+    """
+    community, a, b = pair
+    marks = [{"selectors": [name], "marking_ref": TLP_2[level]} for name, level in (("name", Tlp.AMBER), ("labels", Tlp.RED))]
+    made = indicator(1, Tlp.GREEN, name="seen at Riverdale", labels=["secret"], granular_markings=marks)
+    a.post("water-cert", "indicators", made, indicator(2))
+
+    def there() -> set[str]:
+        found = b.client("riverdale-water").get(f"{objects_url('indicators')}{made['id']}/").json().get("objects", [{}])
+        return set(found[0]) & {"name", "labels"}
+
+    def fails(*_: object) -> None:
+        raise PeerError("N064", "the peer is away")
+
+    assert community.sync("a") == pushed(given=2)
+    assert there() == {"name"}
+    path = a.folder / RULEBOOK
+    before = path.read_text()
+    path.write_text(before.replace("members: [riverdale-water, lakeside-services]", "members: [riverdale-water]"))
+    assert adopt(a.node).in_force
+    with monkeypatch.context() as patched:
+        patched.setattr(TaxiiPeer, "withdraw", fails)
+        assert community.sync("a")[0] == 1
+    assert community.sync("a") == pushed(given=1, withdrawn=1)
+    assert there() == set()
+    path.write_text(before)
+    for holder in ("ada", "grace"):
+        adopt(a.node, a.node.tokens.accept(a.token("water-cert", holder=holder)))
+    assert community.sync("a") == pushed(given=1, withdrawn=1)
+    assert there() == {"name"}
+    assert community.sync("a") == pushed()
 
 
 def test_who_is_out_is_told_of_withdrawals_still(pair: tuple[Community, World, World]) -> None:

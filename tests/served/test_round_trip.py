@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from node_samples import EXAMPLE, World, indicator
-from peer_nodes import Community, markings
+from peer_nodes import Community, markings, markings_of_parts
 from tocsin.sharing.markings import PAP_2, TLP_2, TLP_IDS, Pap, Tlp
 
 TEAM = "marking-definition--6c3b7f0e-52f4-4c0c-8f3c-5d8f2a7e9b10"
@@ -93,6 +93,9 @@ def test_from_node_to_node_every_marking_is_kept(community: Community, way: str)
     expected = {key: marking for key, marking in first.items() if key[0] not in stays}
     assert markings(b) == expected
     assert markings(c) == expected
+    parts = markings_of_parts(a)
+    assert {selectors for _, _, selectors in parts} == {'["description"]', '["labels.[1]"]'}
+    assert markings_of_parts(b) == markings_of_parts(c) == parts
     narrower = [key for key, marking in expected.items() if key[0] in {indicator(40)["id"], indicator(41)["id"]}]
     assert {expected[key].tlp for key in narrower} == {Tlp.AMBER}
     for world in (b, c):

@@ -14,11 +14,11 @@ from rich.cells import cell_len
 from tocsin.errors import RulebookError
 from tocsin.findings.text import safe_json, safe_lines, safe_text
 from tocsin.rules.yaml_maps import placed
-from tocsin.runs.share import Publication, explain_object, labels_of, read_publication, simulate_publication
+from tocsin.runs.share import Publication, count_published, explain_object, read_publication, simulate_publication
 from tocsin.sharing.check import Checked, check
 from tocsin.sharing.decisions import Considered, Stage
 from tocsin.sharing.parse_rulebook import load_rulebook, parse_rulebook
-from tocsin.sharing.rulebook import Rulebook, digest
+from tocsin.sharing.rulebook import digest
 from tocsin.sharing.simulate import Share
 from tocsin.sharing.widening import compare
 
@@ -78,46 +78,62 @@ def check_file(rulebook: Path, day: date, as_json: bool) -> int:
 
 @share.command("simulate")
 @click.argument("rulebook", type=_FILE)
-@click.argument("bundle", type=_FILE)
+@click.argument("file", type=_FILE)
 @_publication_options
 @_day_option
 @_json_option
-def simulate_bundle(rulebook: Path, bundle: Path, collection: str, owner: str, day: date, as_json: bool) -> int:
-    """Show who would get what of a STIX bundle, if it were published: objects for each organisation and purpose."""
+def simulate_file(rulebook: Path, file: Path, collection: str, owner: str, day: date, as_json: bool) -> int:
+    """Show who would get what of a FILE, if it were published: objects for each organisation and purpose.
+
+    FILE is any that a node imports: a bundle of STIX, an event of MISP, an advisory. Exit code 4 when a node would refuse some.
+    """
     book = load_rulebook(rulebook)
-    publication = read_publication(book, bundle, collection, owner)
+    publication = read_publication(book, file, collection, owner)
     shares = simulate_publication(book, publication, day)
+    refused = [str(item) for item in publication.refused]
+    code = EXIT_PROBLEMS if refused else 0
     if as_json:
-        _echo_json({"collection": publication.collection, "owner": publication.owner, "day": day, "shares": shares})
-        return 0
-    _show_publication(book, publication, day)
-    heads = ["organisation", "objects", "no purpose", *book.purposes, "rules"]
-    _table(heads, [_share_row(item, len(publication.objects)) for item in shares], (1, 2 + len(book.purposes)))
+        told = {"collection": publication.collection, "owner": publication.owner, "day": day, "refused": refused}
+        _echo_json({**told, "shares": shares})
+        return code
+    _show_publication(publication, day)
+    partly = any(item.partly for item in shares)
+    heads = ["organisation", "objects", *(["in part"] if partly else []), "no purpose", *book.purposes, "rules"]
+    rows = [_share_row(item, len(publication.objects), partly=partly) for item in shares]
+    _table(heads, rows, (1, len(heads) - 2))
     click.echo("\nwithheld")
     for item in shares:
         for why, count in item.withheld.items():
             click.echo(safe_text(f"  {item.organisation}: {count} of {len(publication.objects)}: {why}"))
-    return 0
+    if refused:
+        click.echo("\nrefused")
+        for line in refused:
+            click.echo(safe_text(f"  {line}"))
+    return code
 
 
-def _show_publication(book: Rulebook, publication: Publication, day: date) -> None:
+def _show_publication(publication: Publication, day: date) -> None:
     where = f"into {publication.collection}, by {publication.owner}, on {day}"
     click.echo(safe_text(f"{len(publication.objects)} objects {where}"))
-    rows = [(str(count), label.type, str(label.marking)) for label, count in labels_of(book, publication).most_common()]
+    rows = [
+        (str(count), label.type, ", a part ".join(map(str, (label.marking, *(part.marking for part in parts)))))
+        for (label, parts), count in count_published(publication).most_common()
+    ]
     _table(["objects", "type", "marking"], rows, (0, 0))
     click.echo()
 
 
-def _share_row(item: Share, total: int) -> tuple[str, ...]:
+def _share_row(item: Share, total: int, *, partly: bool) -> tuple[str, ...]:
     rules = ", ".join(name or "its own" for name in item.by_rule)
-    return item.organisation, f"{item.given}/{total}", *(str(count) for count in item.by_purpose.values()), rules
+    counts = [*([item.partly] if partly else []), *item.by_purpose.values()]
+    return item.organisation, f"{item.given}/{total}", *map(str, counts), rules
 
 
 @share.command("explain")
 @click.argument("rulebook", type=_FILE)
 @click.argument("object_id", metavar="OBJECT")
 @click.argument("recipient")
-@click.option("--bundle", type=_FILE, required=True, help="The STIX bundle that holds the object.")
+@click.option("--bundle", type=_FILE, required=True, help="The STIX bundle, or another file, that holds the object.")
 @click.option("--purpose", multiple=True, metavar="NAME", help="What the recipient asks for (repeatable); else all purposes.")
 @_publication_options
 @_day_option
@@ -128,16 +144,20 @@ def explain_decision(
     """Say why RECIPIENT would get OBJECT, or not: the rule that decides, in a sentence, and what every other rule says."""
     book = load_rulebook(rulebook)
     publication = read_publication(book, bundle, options["collection"], options["owner"])
-    label, found = explain_object(book, publication, object_id, recipient, options["purpose"], day)
+    told = explain_object(book, publication, object_id, recipient, options["purpose"], day)
+    label, found = told.label, told.whole
     if as_json:
-        _echo_json(
-            {"label": label, "marking": str(label.marking), "decision": found.decision, "rules": _said(found.considered)}
-        )
+        parts = [{"selectors": selectors, "decision": decision} for selectors, decision in told.parts]
+        decided = {"label": label, "marking": str(label.marking), "decision": found.decision}
+        _echo_json({**decided, "parts": parts, "rules": _said(found.considered)})
         return 0
     verb = "gets" if found.decision.allowed else "does not get"
     click.echo(safe_text(f"{recipient} {verb} {object_id}: {found.decision.because}"))
     if found.purposes:
         click.echo(safe_text(f"for {', '.join(found.purposes)}"))
+    for selectors, decision in told.parts if found.decision.allowed else ():
+        word = "with" if decision.allowed else "without"
+        click.echo(safe_text(f"{word} {', '.join(selectors)}: {decision.because}"))
     click.echo(f"\n{safe_text(f'{label.type} in {label.collection} of {label.owner}, {label.marking}')}\n")
     for item in found.considered:
         click.echo(safe_text(f"  {'+' if item.stage is Stage.GIVES else '-'} {item.rule} {item.why}"))

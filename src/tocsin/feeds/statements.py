@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any, Final
 
 from tocsin.feeds.check import Checked
-from tocsin.feeds.granular import MOST, find
+from tocsin.feeds.granular import MOST
 from tocsin.feeds.interface import Part, Terms
 from tocsin.feeds.spreading import Links, links
 from tocsin.sharing.markings import PAP_2, PAP_IDS, TLP_2, TLP_IDS, Marks, Tlp, read_marks, read_name
+from tocsin.sharing.redaction import find
 
 _TLP_EXTENSION: Final = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 _PAP_EXTENSION: Final = "extension-definition--f8d78575-edfd-406e-8e84-6162a8450f5b"
@@ -77,8 +78,11 @@ class Reader:
         return marks
 
     def parts(self, item: Stated, marks: Marks) -> tuple[Part, ...]:
-        """Return the parts of an object that are more restricted than it, by some rulebook."""
-        found = [(selectors, marks.join(self._of_part(ref))) for selectors, ref in item.granular]
+        """Return the parts of an object that are more restricted than it, by some rulebook: one for each marking."""
+        together: dict[str, list[str]] = {}
+        for selectors, ref in item.granular:
+            together.setdefault(ref, []).extend(selectors)
+        found = [(tuple(dict.fromkeys(those)), marks.join(self._of_part(ref))) for ref, those in together.items()]
         return tuple(Part(selectors, joined, self.meaning(joined)) for selectors, joined in found if joined != marks)
 
     def _of_part(self, ref: str) -> Marks:

@@ -15,7 +15,7 @@ def envelope(rows: Sequence[Row], known: Terms | None, before: Sequence[bytes] =
     """Return an envelope (TAXII 2.1, section 3.7). `known` is what markings mean here; `before` are members as JSON. Pure."""
     parts = list(before)
     if rows and known is not None:
-        parts.append(b'"%b":' % PROPERTY.encode() + msgspec.json.encode([carried(row.marks, known) for row in rows]))
+        parts.append(b'"%b":' % PROPERTY.encode() + msgspec.json.encode([carried(row.marks, known, row.parts) for row in rows]))
     if rows:
         parts.append(b'"objects":[' + b",".join(row.body for row in rows) + b"]")
     return b"{" + b",".join(parts) + b"}"

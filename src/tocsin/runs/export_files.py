@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from tocsin.errors import NodeError, OutputError, UsageError
-from tocsin.feeds.carried import PROPERTY, Refs, carried
+from tocsin.feeds.carried import PROPERTY, Carried, carried
 from tocsin.feeds.csv import write_csv
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.misp_feed import write_feed
@@ -29,9 +29,9 @@ from tocsin.runs.intake import terms
 from tocsin.runs.node import Node
 from tocsin.runs.outputs import check_output, writing
 from tocsin.sharing.decisions import Caller
-from tocsin.sharing.markings import Marks, Tlp
+from tocsin.sharing.markings import TLP_2, Marks, Tlp, read_marks
 from tocsin.stores import database
-from tocsin.stores.interface import Query, Row
+from tocsin.stores.interface import MarkedPart, Query, Row
 from tocsin.stores.journal import reference
 from tocsin.stores.rulebooks import digest_in_force
 
@@ -78,8 +78,8 @@ class _Asked:
     rulebook: str
     rows: int = 0
     silent: int = 0
-    beside: list[Refs] = field(default_factory=list)
-    said: dict[Marks, Refs] = field(default_factory=dict)
+    beside: list[Carried] = field(default_factory=list)
+    said: dict[tuple[Marks, tuple[MarkedPart, ...]], Carried] = field(default_factory=dict)
 
     def all(self) -> Iterator[Row]:
         """Yield the objects in the order in which they were added."""
@@ -130,9 +130,10 @@ def _write_stix(asked: _Asked, known: Terms, out: _Digested) -> list[Rejected]:
 def _noted(asked: _Asked, row: Row, known: Terms) -> bytes:
     """Return an object as it was received, after it was noted what it carries."""
     asked.silent += _says_less(row, known)
-    if row.marks not in asked.said:
-        asked.said[row.marks] = carried(row.marks, known)
-    asked.beside.append(asked.said[row.marks])
+    key = row.marks, row.parts
+    if key not in asked.said:
+        asked.said[key] = carried(row.marks, known, row.parts)
+    asked.beside.append(asked.said[key])
     return row.body
 
 
@@ -146,7 +147,7 @@ def _says_less(row: Row, known: Terms) -> bool:
     if isinstance(own, Rejected):
         return True
     here = known.meaning(row.marks)
-    return own.whole.tlp < here.tlp or own.whole.pap < here.pap or not _refs(row.marks) <= _refs(own.whole_marks)
+    return own.marking.tlp < here.tlp or own.marking.pap < here.pap or not _refs(row.marks) <= _refs(own.marks)
 
 
 def _refs(marks: Marks) -> set[str]:
@@ -162,9 +163,20 @@ def _write_csv(asked: _Asked, known: Terms, out: _Digested) -> list[Rejected]:
 
 
 def _incoming(row: Row, known: Terms) -> Incoming:
-    """Return an object as restricted as it is here."""
+    """Return an object as restricted as it is here with the parts that it is given with: other formats have one marking."""
     kind = row.id.partition("--")[0]
-    return Incoming(row.id, kind, row.version, row.spec_version, row.body, row.marks, known.meaning(row.marks), place=row.id)
+    marks = row.marks
+    for part in row.parts:
+        marks = marks.join(part.marks)
+    if b"granular_markings" in row.body or b"\\u" in row.body:
+        marks = marks.join(_own_marks(row, known))
+    return Incoming(row.id, kind, row.version, row.spec_version, row.body, marks, known.meaning(marks), place=row.id)
+
+
+def _own_marks(row: Row, known: Terms) -> Marks:
+    """Return what an object says that it carries with all of its parts; TLP:RED when it cannot be read."""
+    (own,) = read_bodies([row.body], [row.id], known)
+    return read_marks([TLP_2[Tlp.RED]]) if isinstance(own, Rejected) else own.whole_marks
 
 
 def _export_feed(asked: _Asked, known: Terms, to: Path) -> Exported:

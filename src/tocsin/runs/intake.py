@@ -9,13 +9,14 @@ from typing import Final
 
 from tocsin.errors import UsageError
 from tocsin.feeds.carried import narrowed, read_carried
+from tocsin.feeds.granular import are_separable
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.stix import read_bundle
 from tocsin.runs.node import Node
 from tocsin.runs.node_file import Collection
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.moments import added_text, moment_text
-from tocsin.stores.interface import Item, Kept, Result
+from tocsin.stores.interface import Item, Kept, MarkedPart, Result
 
 MOST_OBJECTS: Final = 50_000
 """Objects of one request: all of them are taken in one transaction, and in memory until then."""
@@ -82,12 +83,15 @@ def keep(
 
 
 def _items(read: Sequence[Incoming | Rejected]) -> list[Item]:
-    """Return what is kept. An object is as restricted as its most restricted part, since stores give bodies whole."""
-    return [
-        Item(item.id, item.type, item.version, item.spec_version, item.body, item.whole_marks)
-        for item in read
-        if isinstance(item, Incoming)
-    ]
+    return [_item(item) for item in read if isinstance(item, Incoming)]
+
+
+def _item(item: Incoming) -> Item:
+    """Return what is kept. An object is as restricted as its most restricted part where that cannot be left out of it."""
+    head = item.id, item.type, item.version, item.spec_version, item.body
+    if not are_separable(item):
+        return Item(*head, item.whole_marks)
+    return Item(*head, item.marks, tuple(MarkedPart(part.selectors, part.marks) for part in item.parts))
 
 
 def _refused(item: Rejected, now: str) -> Told:

@@ -29,7 +29,7 @@ from tocsin.runs.peers_file import Peer
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import Marks
 from tocsin.sharing.moments import moment_text
-from tocsin.stores.interface import Page, Place, Query, Row, Versions
+from tocsin.stores.interface import MarkedPart, Page, Place, Query, Row, Versions
 from tocsin.stores.pushed import Key, Pushed, Sent
 
 _PAGE: Final = 500
@@ -96,7 +96,7 @@ class Push:
         self._way = " ".join(("push", peer.url, peer.remote, peer.local, peer.organisation, *self._caller.purposes))
         self._terms = terms(node)
         self._said: Root | None = None
-        self._digests: dict[Marks, str] = {}
+        self._digests: dict[tuple[Marks, tuple[MarkedPart, ...], tuple[str, ...]], str] = {}
 
     def run(self, went: Went) -> None:
         """Withdraw there what is no longer for the peer, then give what is new.
@@ -108,8 +108,8 @@ class Push:
         rules = f"{self._node.rules.digest} {self._node.today().isoformat()}"
         stamp = self._node.pushed.stamp()
         if (reached.rules, reached.stamp) != (rules, stamp):
-            self._compare()
-            reached = _Reached(reached.place if reached.rules == rules else None, rules, stamp)
+            again = self._compare()
+            reached = _Reached(reached.place if reached.rules == rules and not again else None, rules, stamp)
         refusal = self._withdraw(went)
         self._give_changed(went)
         self._check_readable()
@@ -135,15 +135,24 @@ class Push:
         parts, organisation = self._collection.parts, self._caller.organisation
         return Query(parts, versions=_ALL, limit=_PAGE, but_of=organisation, every_spec=True)
 
-    def _compare(self) -> None:
-        """Note what the peer has and is no longer for it, and what is marked otherwise here than it was told."""
+    def _compare(self) -> bool:
+        """Note what the peer has and is no longer for it, and what is marked otherwise here than it was told.
+
+        What it was given with other parts than it may have now is withdrawn, to be given again: return whether there is such.
+        """
+        again = False
         for outcome in (Sent.GIVEN, Sent.CHANGED):
             for given in self._node.pushed.walk(self._target, outcome):
                 rows = {_key(row): row for row in self._rows([item.key for item in given], bodies=False)}
                 due = [item.key for item in given if item.key not in rows]
-                other = [item.key for item in given if item.key in rows and item.marks != self._marks(rows[item.key])]
-                self._node.pushed.change(self._target, due, Sent.DUE)
-                self._node.pushed.change(self._target, other, Sent.CHANGED)
+                other = [item for item in given if item.key in rows and item.marks != self._marks(rows[item.key])]
+                parts = [item.key for item in other if _parts(item.marks) != _parts(self._marks(rows[item.key]))]
+                if parts and not again:  # before they are due: a run that ends here leaves them to be given again
+                    self._node.cursors.move(self._name, self._way, encode(_Reached()).decode())
+                self._node.pushed.change(self._target, [*due, *parts], Sent.DUE)
+                self._node.pushed.change(self._target, {item.key for item in other} - set(parts), Sent.CHANGED)
+                again = again or bool(parts)
+        return again
 
     def _rows(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Row]:
         """Return those of some versions that are for the peer."""
@@ -240,7 +249,7 @@ class Push:
         for row in rows:
             (item,) = read_bodies([row.body], [row.id], self._terms)
             meaning = self._terms.meaning(row.marks)
-            if isinstance(item, Incoming) and item.whole.join(meaning) == item.whole:
+            if isinstance(item, Incoming) and item.marking.join(meaning) == item.marking:
                 good.append(row)
                 continue
             went.withheld += 1
@@ -267,11 +276,21 @@ class Push:
             yield part
 
     def _marks(self, row: Row) -> str:
-        """Return a digest of the marking that goes with a row. Rows share few markings, and each is worked out once."""
-        found = self._digests.get(row.marks)
+        """Return digests of the marking that goes with a row, and of what is left out of it when something is.
+
+        Rows share few of both, and each is worked out once.
+        """
+        key = row.marks, row.parts, row.left_out
+        found = self._digests.get(key)
         if found is None:
-            found = self._digests[row.marks] = hashlib.sha256(encode(carried(row.marks, self._terms))).hexdigest()
+            beside = (carried(row.marks, self._terms, row.parts), *([row.left_out] if row.left_out else []))
+            found = self._digests[key] = ".".join(hashlib.sha256(encode(one)).hexdigest() for one in beside)
         return found
+
+
+def _parts(marks: str) -> str:
+    """Return the digest of what was left out, empty when nothing was."""
+    return marks.partition(".")[2]
 
 
 def target_of(name: str, peer: Peer) -> str:

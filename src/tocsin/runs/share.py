@@ -1,4 +1,4 @@
-"""Ask a rulebook about objects that are not published yet: a bundle becomes labels, labels become decisions."""
+"""Ask a rulebook about a file that is not published yet: its objects become labels, labels become decisions."""
 
 from __future__ import annotations
 
@@ -9,77 +9,54 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from tocsin.errors import RulebookError, Where
+from tocsin.errors import RulebookError
+from tocsin.feeds.granular import are_separable
+from tocsin.feeds.interface import Incoming, Rejected, Terms
+from tocsin.feeds.read import read_package
 from tocsin.rules.yaml_maps import near
-from tocsin.sharing.decisions import Caller, Label
+from tocsin.sharing.decisions import Caller, Decision, Label, decide
 from tocsin.sharing.explain import Explanation, explain
-from tocsin.sharing.markings import Marking, Tlp, read_refs
 from tocsin.sharing.rulebook import Rulebook
-from tocsin.sharing.simulate import Share, simulate
+from tocsin.sharing.simulate import Published, Share, simulate
 
-MOST_BYTES: Final = 256 << 20
-"""The largest bundle, in bytes."""
 _DEFINITION: Final = "marking-definition"
-
-
-class _Granular(msgspec.Struct):
-    marking_ref: str = ""
-
-
-class StixObject(msgspec.Struct):
-    """What a label needs of a STIX object."""
-
-    id: str
-    type: str
-    object_marking_refs: list[str] = []
-    granular_markings: list[_Granular] = []
-
-    def marking(self, book: Rulebook) -> Marking:
-        """Return what its markings say together; one of a part holds for the whole, which is given as a whole or not at all."""
-        whole = read_refs(self.object_marking_refs, book.markings, book.default)
-        parts = [item.marking_ref for item in self.granular_markings if item.marking_ref]
-        return whole.join(read_refs(parts, book.markings, Tlp.CLEAR))
-
-
-class _Bundle(msgspec.Struct):
-    type: str
-    objects: list[StixObject] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The objects of a bundle, the collection into which they would go, and who would put them there."""
+    """The objects of a file, as restricted as a node would keep them, and what of it would be refused.
 
-    objects: tuple[StixObject, ...]
+    `collection` is where they would go, `owner` who would put them there.
+    """
+
+    objects: tuple[Incoming, ...]
+    refused: tuple[Rejected, ...]
     collection: str
     owner: str
 
-    def label(self, item: StixObject, book: Rulebook) -> Label:
-        """Return the label that an object would have."""
-        return Label(self.collection, self.owner, item.type, item.marking(book))
+    def published(self, item: Incoming) -> Published:
+        """Return the labels that an object and its parts would have."""
+        if not are_separable(item):
+            return Published(Label(self.collection, self.owner, item.type, item.whole))
+        of_parts = tuple(Label(self.collection, self.owner, item.type, part.marking) for part in item.parts)
+        return Published(Label(self.collection, self.owner, item.type, item.marking), of_parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a recipient would get an object or not: its label, and for each part of it the selectors and the decision."""
+
+    label: Label
+    whole: Explanation
+    parts: tuple[tuple[tuple[str, ...], Decision], ...]
 
 
 def read_publication(book: Rulebook, path: Path, collection: str, owner: str) -> Publication:
-    """Return a bundle as it would be published; without an owner by the operator, without a collection into the only one.
+    """Return a file as it would be published; without an owner by the operator, without a collection into the only one.
 
-    Raises: RulebookError B030 for what is no bundle, B031 when the owner or collection is not known; OSError.
+    It is any that a node imports. Raises: UsageError X001 to X004 for what is none; RulebookError B031 when the owner or
+    collection is not known.
     """
-    with path.open("rb") as file:
-        text = file.read(MOST_BYTES + 1)
-    if len(text) > MOST_BYTES:
-        raise RulebookError(
-            "B030", f"the bundle is larger than {MOST_BYTES >> 20} MiB", where=Where(str(path)), hint="split it"
-        )
-    try:
-        bundle = msgspec.json.decode(text, type=_Bundle)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        hint = 'a bundle is {"type": "bundle", "objects": [...]}, and its objects have id and type'
-        raise RulebookError("B030", f"no STIX 2.1 bundle: {error}", where=Where(str(path)), hint=hint) from error
-    if bundle.type != "bundle":
-        hint = "give a bundle, with objects in it"
-        raise RulebookError("B030", f"no STIX 2.1 bundle, but {bundle.type!r}", where=Where(str(path)), hint=hint)
     known = sorted({name for rule in book.rules for name in rule.of.collections})
     if not collection and len(known) != 1:
         hint = f"give --collection; rules name {', '.join(known) or 'none'}"
@@ -88,8 +65,10 @@ def read_publication(book: Rulebook, path: Path, collection: str, owner: str) ->
         _be_known("collection", collection, known)
     if owner:
         _be_known("organisation", owner, book.organisations)
-    objects = tuple(item for item in bundle.objects if item.type != _DEFINITION)
-    return Publication(objects, collection or known[0], owner or book.operator)
+    read = list(read_package(path, str(path), Terms(book.markings, book.default)))
+    objects = tuple(item for item in read if isinstance(item, Incoming) and item.type != _DEFINITION)
+    refused = tuple(item for item in read if isinstance(item, Rejected))
+    return Publication(objects, refused, collection or known[0], owner or book.operator)
 
 
 def _be_known(what: str, name: str, known: Collection[str]) -> None:
@@ -99,41 +78,44 @@ def _be_known(what: str, name: str, known: Collection[str]) -> None:
         raise RulebookError("B031", f"there is no {what} {name!r} in the rulebook", hint=hint)
 
 
-def labels_of(book: Rulebook, publication: Publication) -> Counter[Label]:
+def count_published(publication: Publication) -> Counter[Published]:
     """Return the labels of what would be published, each with its number of objects."""
-    return Counter(publication.label(item, book) for item in publication.objects)
+    return Counter(map(publication.published, publication.objects))
 
 
 def simulate_publication(book: Rulebook, publication: Publication, today: date) -> tuple[Share, ...]:
     """Return what each organisation would get."""
-    return simulate(book, labels_of(book, publication), today)
+    return simulate(book, count_published(publication), today)
 
 
 def explain_object(
     book: Rulebook, publication: Publication, object_id: str, recipient: str, purposes: Sequence[str], today: date
-) -> tuple[Label, Explanation]:
-    """Return the label of an object, and why a recipient would get it or not; of several versions the narrowest marking counts.
+) -> Explained:
+    """Return why a recipient would get an object or not, and each of its parts; of several versions the last one counts.
 
     Without purposes the recipient asks for all of the rulebook. Raises: RulebookError B031 for what is not there.
     """
-    found = [publication.label(item, book) for item in publication.objects if item.id == object_id]
+    found = [item for item in publication.objects if item.id == object_id]
     if not found:
-        hint = near(object_id, [item.id for item in publication.objects]) or "give the id of an object of the bundle"
-        raise RulebookError("B031", f"there is no object {object_id!r} in the bundle", hint=hint)
+        hint = near(object_id, [item.id for item in publication.objects]) or "give the id of an object of the file"
+        raise RulebookError("B031", f"there is no object {object_id!r} in the file", hint=hint)
     _be_known("organisation", recipient, book.organisations)
     for purpose in purposes:
         _be_known("purpose", purpose, book.purposes)
-    label = found[0]
-    for other in found[1:]:
-        label = Label(label.collection, label.owner, label.type, label.marking.join(other.marking))
-    return label, explain(book, Caller(recipient, tuple(purposes or book.purposes)), label, today)
+    item = max(found, key=lambda one: one.version or 0)
+    label, of_parts = publication.published(item)
+    caller = Caller(recipient, tuple(purposes or book.purposes))
+    parts = tuple(
+        (part.selectors, decide(book, caller, other, today)) for part, other in zip(item.parts, of_parts, strict=False)
+    )
+    return Explained(label, explain(book, caller, label, today), parts)
 
 
 __all__ = [
+    "Explained",
     "Publication",
-    "StixObject",
+    "count_published",
     "explain_object",
-    "labels_of",
     "read_publication",
     "simulate_publication",
 ]

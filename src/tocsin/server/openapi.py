@@ -205,7 +205,10 @@ def _schemas() -> JSON:
     record = _object({"id": text, "date_added": moment, "version": moment, "media_type": text})
     markings = {"id": text, "object_marking_refs": texts, "unmarked": flag}
     page = {"more": flag, "next": text}
-    marks = {PROPERTY: {"type": "array", "items": {"type": "array", "items": texts}}}
+    sets = {"type": "array", "items": texts}
+    part = _object({"selectors": texts, "marks": sets}, "selectors", "marks")
+    with_parts = _object({"marks": sets, "parts": {"type": "array", "items": part}}, "marks", "parts")
+    marks = {PROPERTY: {"type": "array", "items": {"anyOf": [sets, with_parts]}}}
     titles = {"title": text, "description": text}
     counts = dict.fromkeys(("total_count", "success_count", "failure_count", "pending_count"), count)
     status = {"id": text, "status": text, "request_timestamp": moment, **counts}

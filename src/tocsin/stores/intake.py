@@ -14,9 +14,11 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from tocsin.sharing.decisions import SIGHTING
 from tocsin.sharing.markings import Marks
 from tocsin.sharing.moments import read_moment
+from tocsin.sharing.redaction import redact
 from tocsin.stores import schema, state
 from tocsin.stores.grants import Carried, read_marks_text
-from tocsin.stores.interface import Item, Kept, Result
+from tocsin.stores.interface import Item, Kept, MarkedPart, Result
+from tocsin.stores.parts import insert_parts, read_parts, relabel_parts
 
 _MOST_SEEN: Final = 999_999_999
 """The largest count of a sighting by STIX 2.1."""
@@ -51,8 +53,23 @@ class _Held:
     type: str
     marks: Marks
     version: int
+    parts: tuple[MarkedPart, ...] = ()
     label: int = 0
     bare: bool = False
+
+    def narrow(self, marks: Marks, parts: tuple[MarkedPart, ...]) -> bool:
+        """Let this carry more, as the same was sent again with that; return whether it does now."""
+        before = self.marks, self.parts
+        told: dict[tuple[str, ...], Marks] = {}
+        for part in parts:
+            told[part.selectors] = told.get(part.selectors, marks).join(part.marks)
+        own = {part.selectors for part in self.parts}
+        for more in (marks, *(found for selectors, found in told.items() if selectors not in own)):
+            self.marks = self.marks.join(more)
+        self.parts = tuple(
+            MarkedPart(part.selectors, part.marks.join(told.get(part.selectors, marks)).join(self.marks)) for part in self.parts
+        )
+        return before != (self.marks, self.parts)
 
 
 def take_in(connection: Connection, batch: Batch, items: Sequence[Item], numbers: Numbers) -> list[Result]:
@@ -67,12 +84,11 @@ def take_in(connection: Connection, batch: Batch, items: Sequence[Item], numbers
             key = bare.get((item.id, item.spec_version, item.body), key)
         known = held.get(key)
         if known is None:
-            held[key] = new = _Held(0, item.body, item.type, item.marks, key.version, bare=item.version is None)
+            held[key] = new = _Held(0, item.body, item.type, item.marks, key.version, item.parts, bare=item.version is None)
             outcomes.append((Kept.ADDED, new))
             continue
         outcomes.append((Kept.KNOWN if known.body == item.body else Kept.CONFLICT, known))
-        if known.body == item.body and known.marks.join(item.marks) != known.marks:
-            known.marks = known.marks.join(item.marks)
+        if known.body == item.body and known.narrow(item.marks, item.parts):
             narrowed[key] = known
     _insert(connection, batch, {key: new for key, new in held.items() if not new.seq}, numbers)
     _narrow(connection, batch, [old for old in narrowed.values() if old.seq], numbers)
@@ -86,10 +102,21 @@ def _known(connection: Connection, batch: Batch, items: Sequence[Item]) -> Itera
     query = select(entry, label.c.type, label.c.marks).join(label, label.c.id == entry.c.label)
     query = query.where(entry.c.collection == batch.collection, entry.c.owner == batch.owner)
     for at in range(0, len(ids), _ASKED):
-        for row in connection.execute(query.where(entry.c.stix_id.in_(ids[at : at + _ASKED]))):
-            marks = read_marks_text(row.marks)
-            held = _Held(row.seq, row.body, row.type, marks, row.version, row.label, row.version == row.added)
+        rows = connection.execute(query.where(entry.c.stix_id.in_(ids[at : at + _ASKED]))).all()
+        parts = _known_parts(connection, [row.seq for row in rows if row.parted])
+        for row in rows:
+            marks, own = read_marks_text(row.marks), parts.get(row.seq, ())
+            held = _Held(row.seq, row.body, row.type, marks, row.version, own, row.label, row.version == row.added)
             yield _Key(row.stix_id, row.version, row.spec), held
+
+
+def _known_parts(connection: Connection, seqs: Sequence[int]) -> dict[int, tuple[MarkedPart, ...]]:
+    """Return the parts of entries with what they carry."""
+    found = read_parts(connection, seqs)
+    numbers = sorted({part.label for parts in found.values() for part in parts})
+    labels = connection.execute(select(schema.label.c.id, schema.label.c.marks).where(schema.label.c.id.in_(numbers)))
+    marks = {row.id: read_marks_text(row.marks) for row in labels}
+    return {seq: tuple(MarkedPart(part.selectors, marks[part.label]) for part in parts) for seq, parts in found.items()}
 
 
 def _insert(connection: Connection, batch: Batch, fresh: Mapping[_Key, _Held], numbers: Numbers) -> None:
@@ -97,7 +124,7 @@ def _insert(connection: Connection, batch: Batch, fresh: Mapping[_Key, _Held], n
     if not fresh:
         return
     labels = [Carried(batch.collection, batch.owner, new.type, new.marks) for new in fresh.values()]
-    known = numbers(labels)
+    known = numbers([*labels, *(label for new in fresh.values() for label in _labels_of_parts(batch, new))])
     tops = (select(func.max(schema.entry.c.seq)), select(func.max(schema.batch.c.last)))
     first = 1 + max(connection.execute(top).scalar() or 0 for top in tops)
     placed = sorted(zip(_ranks(labels), fresh.items(), labels, strict=True), key=itemgetter(0))
@@ -114,15 +141,29 @@ def _insert(connection: Connection, batch: Batch, fresh: Mapping[_Key, _Held], n
             "spec": key.spec,
             "added": batch.added + rank,
             "body": new.body,
+            "parted": bool(new.parts),
         }
         for seq, (rank, (key, new), label) in enumerate(placed, first)
     ]
     connection.execute(insert(schema.entry), rows)
-    seen = [_seen(seq, new.body) for seq, (_, (_, new), _) in enumerate(placed, first) if new.type == SIGHTING]
+    for seq, (_, (_, new), _) in enumerate(placed, first):
+        if new.parts:
+            insert_parts(connection, seq, new.parts, [known[label] for label in _labels_of_parts(batch, new)])
+    seen = [_seen(seq, _for_all(new)) for seq, (_, (_, new), _) in enumerate(placed, first) if new.type == SIGHTING]
     if seen:
         connection.execute(insert(schema.sighting), seen)
     connection.execute(insert(schema.batch).values(added=batch.added + placed[-1][0], last=first + len(rows) - 1))
     count(connection, [known[label] for label in labels], 1)
+
+
+def _labels_of_parts(batch: Batch, held: _Held) -> list[Carried]:
+    return [Carried(batch.collection, batch.owner, held.type, part.marks) for part in held.parts]
+
+
+def _for_all(held: _Held) -> bytes:
+    """Return what everybody may see who may see an object: it alone is counted."""
+    hidden = [selector for part in held.parts for selector in part.selectors]
+    return (redact(held.body, hidden) or b"{}") if hidden else held.body
 
 
 class _Sighting(msgspec.Struct):
@@ -165,10 +206,13 @@ def _narrow(connection: Connection, batch: Batch, held: Sequence[_Held], numbers
     if not held:
         return
     labels = [Carried(batch.collection, batch.owner, old.type, old.marks) for old in held]
-    known = numbers(labels)
+    known = numbers([*labels, *(label for old in held for label in _labels_of_parts(batch, old))])
     changes = [{"which": old.seq, "label_now": known[label]} for old, label in zip(held, labels, strict=True)]
     entry = schema.entry
     connection.execute(update(entry).where(entry.c.seq == bindparam("which")).values(label=bindparam("label_now")), changes)
+    for old in held:
+        if old.parts:
+            relabel_parts(connection, old.seq, [known[label] for label in _labels_of_parts(batch, old)])
     count(connection, [old.label for old in held], -1)
     count(connection, [known[label] for label in labels], 1)
     state.put(connection, NARROWED, str(batch.added))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from tocsin.sharing.markings import Marks
 
 _UNMARKED: Final = Marks()
 
 
+class MarkedPart(NamedTuple):
+    """What some selectors select of an object, and what the object carries when that is given with it."""
+
+    selectors: tuple[str, ...]
+    marks: Marks
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """An object to keep, its JSON as it was received. `version` is in microseconds, None for the moment it is added.
 
-    `marks` is what it carries; what they mean is asked of the rulebook in force, today and after each change.
+    `marks` is what it carries; what they mean is asked of the rulebook in force, today and after each change. Any choice of
+    its `parts`, which carry different marks, can be left out, and a valid object is left.
     """
 
     id: str
@@ -24,6 +32,7 @@ class Item:
     spec_version: str
     body: bytes
     marks: Marks
+    parts: tuple[MarkedPart, ...] = ()
 
 
 class Kept(StrEnum):
@@ -85,10 +94,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One object that its reader may see. `body` is empty where only its description was asked for.
+    """One object that its reader may see, without the parts of it that the reader may not: `left_out` are their selectors.
 
-    `restricted` says that the record names it when it is given: TLP:AMBER and narrower. `marks` is what it carries here, which
-    may be narrower than what it says itself.
+    `body` is empty where only its description was asked for. `restricted` says that the record names it when it is given:
+    TLP:AMBER and narrower. `marks` is what it carries here, which may be narrower than what it says itself; `parts` are those
+    that it is given with and whose markings a second rulebook may understand in another way, as they are neither TLP nor PAP.
     """
 
     id: str
@@ -98,6 +108,8 @@ class Row:
     body: bytes = b""
     restricted: bool = False
     marks: Marks = _UNMARKED
+    left_out: tuple[str, ...] = ()
+    parts: tuple[MarkedPart, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -113,4 +125,4 @@ class Page:
     more: bool
 
 
-__all__ = ["Item", "Kept", "Page", "Place", "Query", "Result", "Row", "Versions"]
+__all__ = ["Item", "Kept", "MarkedPart", "Page", "Place", "Query", "Result", "Row", "Versions"]

@@ -7,20 +7,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select
 
+from tocsin.errors import NodeError
 from tocsin.records.entry import Kind
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import Marks, Tlp
+from tocsin.sharing.redaction import redact
 from tocsin.sharing.rulebook import Rulebook
 from tocsin.stores import schema, state
 from tocsin.stores.database import reading, writing
 from tocsin.stores.grants import add_caller, are_held, caller_number, count_labels, label_numbers, read_marks_text, refresh
 from tocsin.stores.intake import Batch, count, take_in
-from tocsin.stores.interface import Item, Kept, Page, Query, Result, Row
+from tocsin.stores.interface import Item, Kept, MarkedPart, Page, Query, Result, Row
 from tocsin.stores.journal import Journal, reference
+from tocsin.stores.parts import StoredPart, read_parts
 from tocsin.stores.questions import select_known, select_owned, select_page
 from tocsin.stores.rulebooks import Rulebooks, Rules, digest_in_force
 
@@ -50,10 +53,9 @@ class ObjectStore:
         """Return the objects that match a query and that the caller may see, in the order in which they were added."""
         with self._asking(caller) as (connection, number):
             rows = connection.execute(select_page(connection, number, query, bodies=bodies)).all()
-            held = _held(connection, {row.label for row in rows})
-        found = tuple(
-            Row(row.stix_id, row.version, row.spec, row.added, row.body if bodies else b"", *held[row.label]) for row in rows
-        )
+            parts = read_parts(connection, [row.seq for row in rows if row.parted], number)
+            held = _held(connection, {row.label for row in rows} | {part.label for some in parts.values() for part in some})
+        found = tuple(_row(row, row.body if bodies else b"", parts.get(row.seq, ()), held) for row in rows)
         return Page(found[: _cut(found, query.limit)], len(found) > query.limit)
 
     def knows(self, caller: Caller, collections: Sequence[str], stix_id: str) -> bool:
@@ -74,7 +76,7 @@ class ObjectStore:
             rules = self._hold(connection)
             added = self._next_moment(connection)
             if count_labels(connection, collection, caller.organisation) > _MOST_LABELS:
-                items = [replace(item, marks=item.marks.without_unknown(rules.book.markings)) for item in items]
+                items = [_without_unknown(item, rules.book) for item in items]
             decide = partial(label_numbers, connection, book=rules.book, today=self._today())
             results = take_in(connection, Batch(collection, caller.organisation, added), items, decide)
             counts = {kept.value: str(sum(result.kept is kept for result in results)) for kept in Kept}
@@ -156,7 +158,38 @@ class ObjectStore:
 
 
 def _level(item: Item, book: Rulebook) -> Tlp:
-    return item.marks.resolve(book.markings, book.default).tlp
+    """Return the level of an item with all of its parts."""
+    return max(marks.resolve(book.markings, book.default).tlp for marks in (item.marks, *(part.marks for part in item.parts)))
+
+
+def _without_unknown(item: Item, book: Rulebook) -> Item:
+    """Return an item that carries TLP:RED in place of ids that are not declared."""
+    parts = tuple(MarkedPart(selectors, marks.without_unknown(book.markings)) for selectors, marks in item.parts)
+    return replace(item, marks=item.marks.without_unknown(book.markings), parts=parts)
+
+
+def _row(row: Any, body: bytes, parts: Sequence[StoredPart], held: Mapping[int, tuple[bool, Marks]]) -> Row:
+    """Return an object without those of its parts that are not given, as restricted as it is with the others."""
+    restricted, marks = held[row.label]
+    hidden: list[str] = []
+    told: list[MarkedPart] = []
+    for part in parts:
+        more, whole = held[part.label]
+        if not part.is_given:
+            hidden += part.selectors
+            continue
+        restricted |= more
+        if _refs(whole) != _refs(marks):
+            told.append(MarkedPart(part.selectors, whole))
+    left = redact(body, hidden) if hidden and body else body
+    if left is None:
+        hint = "restore the database: parts of objects are tried before they are kept"
+        raise NodeError("N073", f"{row.stix_id}: what may not be given cannot be left out of it", hint=hint)
+    return Row(row.stix_id, row.version, row.spec, row.added, left, restricted, marks, tuple(hidden), tuple(told))
+
+
+def _refs(marks: Marks) -> set[str]:
+    return {ref for part in marks.parts for ref in part.refs}
 
 
 def _held(connection: Connection, labels: Iterable[int]) -> dict[int, tuple[bool, Marks]]:

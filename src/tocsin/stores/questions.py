@@ -35,7 +35,7 @@ def select_page(connection: Connection, caller: int, query: Query, *, bodies: bo
     """Return the rows of a page and one more, in the order in which they were added."""
     reader = _Reader(caller, query.only_of or None)
     asked = _conditions(connection, reader, query)
-    columns = ("seq", "label", "stix_id", "version", "spec", "added", *(["body"] if bodies else []))
+    columns = ("seq", "label", "stix_id", "version", "spec", "added", "parted", *(["body"] if bodies else []))
     labels = _sparse_labels(connection, caller, query)
     apart = [("collection", name) for name in query.collections] if labels is None else [("label", each) for each in labels]
     if not apart:

@@ -1,6 +1,7 @@
 """The tables of a node's objects, grants and access, for SQLite and PostgreSQL alike.
 
 `label.marks` is what objects carry; `label.tlp` is the level that the rulebook in force makes of it, for the record.
+`entry.parted` says that some of an object may be kept from who may see the rest: its rows in `part` have labels of their own.
 
 A moment is a whole number of microseconds since 1970 in UTC. `entry.seq` grows with every object added; one batch, what was
 added at once, has one moment `added`, and a later batch a later one, so that the order of `seq` is that of `added`.
@@ -73,9 +74,19 @@ entry = Table(
     Column("spec", String, nullable=False),
     Column("added", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("parted", Boolean, nullable=False, default=False),
     UniqueConstraint("collection", "stix_id", "version", "spec", "owner"),
     Index("entry_by_label", "label", "seq"),
     Index("entry_by_collection", "collection", "seq", "label"),
+)
+part = Table(
+    "part",
+    metadata,
+    Column("seq", _KEY, ForeignKey("entry.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("label", Integer, ForeignKey("label.id"), nullable=False),
+    Column("selectors", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 sighting = Table(
     "sighting",
@@ -149,6 +160,7 @@ __all__ = [
     "grant",
     "label",
     "metadata",
+    "part",
     "rulebook",
     "sighting",
     "state",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node_samples import indicator
 from tocsin.errors import UsageError
-from tocsin.feeds.carried import PROPERTY, carried, narrowed, read_carried
+from tocsin.feeds.carried import PROPERTY, Beside, carried, narrowed, read_carried
 from tocsin.feeds.interface import Incoming, Terms
 from tocsin.feeds.stix import read_bundle
 from tocsin.sharing.markings import PAP_2, TLP_2, Declared, Marks, Pap, Tlp, read_marks
@@ -71,7 +72,38 @@ def test_what_is_carried_cannot_widen() -> None:
     assert item.marking.tlp is Tlp.AMBER
 
 
-@pytest.mark.parametrize("given", [7, "x", [7], [["x"]], [[[7]]], {"a": []}])
+PART: dict[str, Any] = {"selectors": ["name"], "marks": [[TLP_2[Tlp.RED]]]}
+
+
+def parted(marks: Marks, parts: list[tuple[tuple[str, ...], Marks]], here: Terms, there: Terms) -> Incoming:
+    """Return an object whose name has a marking of its own, as another community takes it with what it carries here."""
+    said = indicator(1, Tlp.GREEN, name="n", granular_markings=[{"selectors": ["name"], "marking_ref": IDS[0]}])
+    body = json.dumps({PROPERTY: [msgspec.to_builtins(carried(marks, here, parts))], "objects": [said]}).encode()
+    beside = read_carried(body, "x")
+    assert beside is not None
+    (item,) = narrowed(read_bundle(body, "x", there), beside, there, "x")
+    assert isinstance(item, Incoming)
+    return item
+
+
+def test_parts_are_carried() -> None:
+    """A part is as narrow as it was at the sender, whatever the reader makes of its marking, and the rest is not narrower."""
+    here, there = Terms({}, Tlp.GREEN), Terms({IDS[0]: Declared(IDS[0], Tlp.CLEAR)}, Tlp.GREEN)
+    green = read_marks([TLP_2[Tlp.GREEN]])
+    parts = [(("name",), green.join(read_marks([IDS[0]], Tlp.CLEAR)))]
+    assert parted(green, [], here, there).whole.tlp is Tlp.GREEN
+    item = parted(green, parts, here, there)
+    assert (item.marking.tlp, item.whole.tlp, [part.selectors for part in item.parts]) == (Tlp.GREEN, Tlp.RED, [("name",)])
+
+
+def test_a_part_that_is_not_there_narrows_the_whole() -> None:
+    """What is said of a part that the object does not tell of is kept for all of it."""
+    terms = Terms({}, Tlp.GREEN)
+    item = parted(read_marks([TLP_2[Tlp.GREEN]]), [(("labels",), read_marks([TLP_2[Tlp.AMBER]]))], terms, terms)
+    assert item.marking.tlp is Tlp.AMBER
+
+
+@pytest.mark.parametrize("given", [7, "x", [7], [["x"]], [[[7]]], {"a": []}, [{"marks": []}], [{"parts": [PART]}]])
 def test_another_form_is_refused(given: Any) -> None:
     """A list that cannot be read is never left out."""
     with pytest.raises(UsageError) as raised:
@@ -83,10 +115,12 @@ def test_too_few_and_too_many() -> None:
     """As many entries as objects are wanted; an object with too many sets is TLP:RED; none is none."""
     terms = Terms({}, Tlp.GREEN)
     with pytest.raises(UsageError, match="2 entries for 1 objects"):
-        narrowed(read_bundle(json.dumps({"objects": [indicator(1)]}).encode(), "x", terms), [Marks(), Marks()], terms, "x")
-    marks = read_carried(json.dumps({PROPERTY: [[[]] * 17]}).encode(), "x")
-    assert marks is not None
-    assert terms.meaning(marks[0]).tlp is Tlp.RED
+        narrowed(
+            read_bundle(json.dumps({"objects": [indicator(1)]}).encode(), "x", terms), [Beside(Marks(), {})] * 2, terms, "x"
+        )
+    beside = read_carried(json.dumps({PROPERTY: [[[]] * 17, {"marks": [[]], "parts": [PART] * 17}]}).encode(), "x")
+    assert beside is not None
+    assert [terms.meaning(item.marks).tlp for item in beside] == [Tlp.RED, Tlp.RED]
     assert read_carried(b'{"objects": []}', "x") is None
 
 

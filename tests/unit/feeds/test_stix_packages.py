@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tocsin.errors import UsageError
-from tocsin.feeds.granular import redact
+from tocsin.feeds.granular import are_separable
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.spreading import Links, spread
 from tocsin.feeds.stix import read_bundle
 from tocsin.sharing.markings import PAP_2, TLP_2, Declared, Marking, Pap, Tlp
+from tocsin.sharing.redaction import redact
 
 MOMENT = "2026-01-31T12:00:00.000Z"
 TERMS = Terms({}, Tlp.AMBER)
@@ -231,10 +232,25 @@ def test_too_many_selectors_are_for_the_whole() -> None:
 def test_redaction(selectors: list[str], more: dict[str, Any], left: dict[str, Any] | None) -> None:
     """What is hidden goes, with what cannot stand without it; None when no valid object would be left."""
     item = _one(_granular(selectors, **more))
-    found = redact(item.body, item.parts, lambda marking: marking.tlp <= Tlp.AMBER)
-    expected = None if left is None else {**_made("indicator 1", Tlp.GREEN), **left}
-    assert (None if found is None else json.loads(found)) == expected
-    assert redact(item.body, item.parts, lambda _: True) == item.body
+    assert are_separable(item) is (left is not None)
+    if left is not None:
+        found = redact(item.body, item.parts[0].selectors)
+        assert json.loads(found or b"") == {**_made("indicator 1", Tlp.GREEN), **left}
+
+
+def test_parts_are_told_by_their_markings() -> None:
+    """What carries one marking is one part; of more than four, or where one cannot go without another, none can be left out."""
+    refs = [*TLP_2.values()][2:], [f"marking-definition--00000000-0000-4000-8000-00000000000{digit}" for digit in range(1, 6)]
+    every = [ref for some in refs for ref in some]
+    marks = [{"selectors": [f"labels.[{at}]"], "marking_ref": ref} for at, ref in enumerate([*every, *every])]
+    labels = [str(at) for at in range(len(marks))]
+    few = _one(_made("indicator 1", Tlp.GREEN, labels=labels, granular_markings=marks[:4] + marks[len(every) : len(every) + 4]))
+    assert few.parts[0].selectors == ("labels.[0]", f"labels.[{len(every)}]")
+    assert (len(few.parts), are_separable(few)) == (4, True)
+    assert not are_separable(_one(_made("indicator 1", Tlp.GREEN, labels=labels, granular_markings=marks[:5])))
+    two = [{"selectors": [name], "marking_ref": ref} for name, ref in zip(("first_seen", "last_seen"), every, strict=False)]
+    seen = {"sighting_of_ref": _id("indicator 1"), "first_seen": MOMENT, "last_seen": MOMENT}
+    assert are_separable(_one(_made("sighting 1", Tlp.GREEN, granular_markings=two, **seen)))
 
 
 def test_selectors_follow_what_moves() -> None:
@@ -242,7 +258,8 @@ def test_selectors_follow_what_moves() -> None:
     marks = [{"selectors": ["labels.[0]", "name"], "marking_ref": TLP_2[Tlp.RED]},
              {"selectors": ["labels.[1]", "labels.[0]"], "marking_ref": TLP_2[Tlp.AMBER]}]  # fmt: skip
     item = _one(_made("indicator 1", Tlp.GREEN, name="n", labels=["a", "b"], granular_markings=marks))
-    found = json.loads(redact(item.body, item.parts, lambda marking: marking.tlp <= Tlp.AMBER) or b"")
+    assert item.parts[0].marking.tlp == Tlp.RED
+    found = json.loads(redact(item.body, item.parts[0].selectors) or b"")
     assert found["granular_markings"] == [{"selectors": ["labels.[0]"], "marking_ref": TLP_2[Tlp.AMBER]}]
     assert (found["labels"], "name" in found) == (["b"], False)
 

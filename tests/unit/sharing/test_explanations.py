@@ -13,7 +13,7 @@ from tocsin.sharing.explain import explain
 from tocsin.sharing.markings import Marking, Pap, Tlp, read_refs
 from tocsin.sharing.parse_rulebook import load_rulebook
 from tocsin.sharing.rulebook import Action, Rulebook
-from tocsin.sharing.simulate import simulate
+from tocsin.sharing.simulate import Published, simulate
 from tocsin.sharing.widening import compare
 
 BOOK = load_rulebook(Path(__file__).resolve().parents[3] / "examples/sharing/rulebook.yml")
@@ -117,8 +117,11 @@ def test_explain_names_every_rule() -> None:
 
 def test_simulate_counts_what_decisions_allow() -> None:
     """Objects given and withheld are all there are, for each organisation."""
-    labels = {label(Tlp.GREEN): 3, label(Tlp.AMBER, pap=Pap.RED): 2, label(Tlp.RED): 1}
-    shares = {item.organisation: item for item in simulate(BOOK, labels, DAY)}
+    parted = Published(label(Tlp.GREEN), (label(Tlp.AMBER), label(Tlp.RED)))
+    others = {label(Tlp.GREEN): 2, label(Tlp.AMBER, pap=Pap.RED): 2, label(Tlp.RED): 1}
+    objects = {parted: 1, **{Published(one): count for one, count in others.items()}}
+    shares = {item.organisation: item for item in simulate(BOOK, objects, DAY)}
+    assert [shares[name].partly for name in ("water-cert", "riverdale-water", "guardline")] == [0, 1, 1]
     assert set(shares) == set(BOOK.organisations)
     assert all(item.given + sum(item.withheld.values()) == 6 for item in shares.values())
     assert shares["riverdale-water"].given == 5
