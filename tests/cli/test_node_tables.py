@@ -122,6 +122,8 @@ def test_profiles(folder: Path, tmp_path: Path) -> None:
     assert path.read_bytes() == before
     done = call("node", "profile", folder, "nobody", "-o", tmp_path / "other.share")
     assert done.returncode == 2, done.stderr
+    done = call("node", "profile", folder, "hilltown", "-o", tmp_path / "other.share", "--from", "10.0.0")
+    assert done.returncode == 2, done.stderr
     assert not (tmp_path / "other.share").exists()
     done = call("node", "profile", folder, "hilltown", "-o", tmp_path / "third.share", "--instead-of", "0" * 12)
     assert done.returncode == 2, done.stderr

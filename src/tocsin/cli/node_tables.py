@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,12 +51,14 @@ def profile(folder: Path, organisation: str, output: Path, **options: Any) -> No
         expires = opened.clock() + options["days"] * _DAY_US
         terms = Terms((Role.READ,), expires, tuple(options["networks"]), options["holder"])
         check_caller(opened.rules.book, Caller(organisation, tuple(options["purposes"])))
-        with os.fdopen(_new(output), "w") as file:
+        with os.fdopen(_new(output), "w") as file, ExitStack() as unfinished:
+            unfinished.callback(output.unlink)
             token = issue_token(opened, Caller(organisation, tuple(options["purposes"])), terms)
             until = datetime.fromtimestamp(expires / 1e6, UTC).isoformat(timespec="seconds")
             endpoint = f"{url.rstrip('/')}/delta-sharing"
             body = {"shareCredentialsVersion": 1, "endpoint": endpoint, "bearerToken": token, "expirationTime": until}
             file.write(json.dumps(body, indent=2) + "\n")
+            unfinished.pop_all()
         old = options["instead_of"]
         if old and not opened.tokens.revoke(old):
             hint = "the new profile holds; its id is the part between the underscores"

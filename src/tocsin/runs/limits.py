@@ -12,6 +12,8 @@ import msgspec
 
 _MOST_BUCKETS: Final = 65_536
 _MINUTE_US: Final = 60_000_000
+_FILES: Final = 10
+"""How many requests for files, in ranges, count as one other: a client makes some for each file that it was told of."""
 _NEIGHBOURS: Final = 64
 """Bits of an IPv6 address that its holder did not choose: the rest is one caller."""
 
@@ -79,11 +81,16 @@ class Rates:
 
     def __init__(self, limits: Limits, clock: Callable[[], int]) -> None:
         self._requests = Buckets(limits.requests_per_minute, limits.requests_at_once, clock)
+        self._files = Buckets(limits.requests_per_minute * _FILES, limits.requests_at_once * _FILES, clock)
         self._failures = Buckets(limits.failures_per_minute, limits.failures_at_once, clock)
 
     def ask(self, caller: str) -> int:
         """Count a request of a caller; return 0, or how many seconds it has to wait."""
         return self._requests.take(caller)
+
+    def fetch(self, caller: str) -> int:
+        """Count a request for a file by a caller's link; return 0, or how many seconds it has to wait."""
+        return self._files.take(caller)
 
     def fail(self, address: str) -> None:
         """Count a failed authentication of an address."""

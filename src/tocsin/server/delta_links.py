@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from tocsin.runs.node import Node
 from tocsin.runs.tables import Given
+from tocsin.server.access import wait
 from tocsin.server.answers import Refusal
 from tocsin.stores.tokens import Access, Role
 from tocsin.tables.keys import derive
@@ -42,7 +43,8 @@ def make_link(node: Node, access: Access, given: Given, name: str, expires: int)
 def open_link(node: Node, request: Request, text: str) -> Opened:
     """Return what a link opens.
 
-    Raises: Refusal (403) unless it was made here, holds, and its caller may still have what it was made for.
+    Raises: Refusal (403) unless it was made here, holds, and its caller may still have what it was made for; Refusal (429) when
+    its caller asks for files too often.
     """
     found = _read(node, text)
     if found is None or found[5] <= node.clock():
@@ -52,6 +54,7 @@ def open_link(node: Node, request: Request, text: str) -> Opened:
     address = request.client.host if request.client else ""
     if access is None or Role.READ not in access.roles or not access.may_come_from(address):
         raise _refused()
+    wait(node.rates.fetch(access.token), "N021", "this caller asks for files too often")
     given = node.tables.find(access.caller, share, name)
     if given is None or given.policy != policy:
         raise _refused()

@@ -19,6 +19,7 @@ from node_samples import World, opened
 from table_samples import TABLE_URL, rule, rulebook, shares, write_table
 from tocsin.records.entry import Kind, decode
 from tocsin.runs.adoption import adopt
+from tocsin.runs.limits import Limits, Rates
 from tocsin.runs.node import RULEBOOK
 from tocsin.server.answers import RECEIPT
 from tocsin.stores import record
@@ -202,6 +203,8 @@ def test_a_link_is_for_its_caller_and_for_minutes(world: World, tmp_path: Path) 
         assert client.get(wrong).json()["errorCode"] == "D012"
     world.clock.now += 599_000_000
     assert client.get(link).status_code == 200
+    world.node.rates = Rates(Limits(requests_per_minute=1, requests_at_once=1), world.clock)
+    assert [client.get(link).status_code for _ in range(11)] == [200] * 10 + [429]
     world.clock.now += 1_000_000
     assert client.get(link).status_code == 403
 
