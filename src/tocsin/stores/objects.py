@@ -182,7 +182,7 @@ def _row(row: Any, body: bytes, parts: Sequence[StoredPart], held: Mapping[int, 
         if _refs(whole) != _refs(marks):
             told.append(MarkedPart(part.selectors, whole))
     left = redact(body, hidden) if hidden and body else body
-    if left is None:
+    if left is None or (row.parted and not parts):
         hint = "restore the database: parts of objects are tried before they are kept"
         raise NodeError("N073", f"{row.stix_id}: what may not be given cannot be left out of it", hint=hint)
     return Row(row.stix_id, row.version, row.spec, row.added, left, restricted, marks, tuple(hidden), tuple(told))
