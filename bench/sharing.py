@@ -103,11 +103,12 @@ def rulebook(recipients: int) -> str:
 
 @dataclass
 class Client:
-    """One connection that is kept, for one token."""
+    """One connection that is kept, for one token. `waited` are the seconds that the node told it to wait."""
 
     address: str
     token: str
     _connection: http.client.HTTPConnection | None = None
+    waited: int = 0
     _used: float = 0.0
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[http.client.HTTPResponse, bytes, float]:
@@ -122,6 +123,11 @@ class Client:
         content = answer.read()
         took = (time.perf_counter() - begun) * 1000
         self._used = time.monotonic()
+        if answer.status == 429:
+            seconds = int(answer.headers["Retry-After"])
+            self.waited += seconds
+            time.sleep(seconds)
+            return self.ask(method, path, body)
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {content[:300]!r}")
         return answer, content, took
@@ -245,7 +251,7 @@ def full_read(client: Client) -> None:
             break
         following = f"&next={quote(page['next'])}"
     took = time.perf_counter() - begun
-    row("full read", f"{read:,} objects in {took:.0f} s: {read / took:,.0f} a second", "300 s")
+    row("full read", f"{read:,} objects in {took:.0f} s, of which {client.waited} s as the limits of a caller say", "300 s")
 
 
 def row(name: str, text: str, bar: str) -> None:
