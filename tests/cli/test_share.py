@@ -44,6 +44,19 @@ def test_check(tmp_path: Path) -> None:
     assert done.stdout.count("[B014]") == 4
 
 
+def test_check_beside_a_node(tmp_path: Path) -> None:
+    """In the folder of a node a rule names the collections of the node, and a node.yml that is none is told."""
+    (tmp_path / "rulebook.yml").write_text(Path(BOOK).read_text())
+    (tmp_path / "node.yml").write_text("title: x\nrecord: example.org/x\ncollections: {indicators: {title: x}}\n")
+    done = share("check", str(tmp_path / "rulebook.yml"))
+    assert done.returncode == 4
+    assert "there is no collection 'warnings' [B005]" in done.stdout
+    assert "'indicators'" not in done.stdout
+    (tmp_path / "node.yml").write_text("title: [")
+    done = share("check", str(tmp_path / "rulebook.yml"))
+    assert (done.returncode, "[N006]" in done.stderr) == (2, True)
+
+
 def test_simulate() -> None:
     """The table and the JSON say the same."""
     done = share("simulate", BOOK, BUNDLE, *AT)

@@ -189,8 +189,8 @@ DAMAGES = {
     "an object is lost": "DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry)",
     "a count is wrong": "UPDATE label SET rows = rows + 1",
     "an entry of the record is another": "UPDATE record_leaf SET entry = (SELECT entry FROM record_leaf WHERE seq = 1)",
-    "an object is there that nobody took": "INSERT INTO entry SELECT 9999, label, collection, owner, 'x--1', 1, spec, 1, body, parted "
-    "FROM entry LIMIT 1",
+    "an object is there that nobody took": "INSERT INTO entry SELECT 9999, label, collection, owner, 'x--1', 1, spec, 1, body, "
+    "parted FROM entry LIMIT 1",
 }
 
 

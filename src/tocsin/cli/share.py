@@ -11,6 +11,7 @@ import click
 import msgspec
 from rich.cells import cell_len
 
+from tocsin.cli.node_packages import need_node
 from tocsin.errors import RulebookError
 from tocsin.findings.text import safe_json, safe_lines, safe_text
 from tocsin.rules.yaml_maps import placed
@@ -55,9 +56,12 @@ def share() -> None:
 @_day_option
 @_json_option
 def check_file(rulebook: Path, day: date, as_json: bool) -> int:
-    """Check a rulebook: problems and contradictions with their places, then warnings. Exit code 4 when it has a problem."""
+    """Check a rulebook: problems and contradictions with their places, then warnings. Exit code 4 when it has a problem.
+
+    In the folder of a node it may name the collections and shares of node.yml, and no others.
+    """
     text = rulebook.read_bytes()
-    book, problems = parse_rulebook(text, str(rulebook))
+    book, problems = parse_rulebook(text, str(rulebook), _collections_beside(rulebook))
     found = Checked(problems, []) if problems else check(book, day)
     found = Checked(placed(found.problems, text, str(rulebook)), placed(found.warnings, text, str(rulebook)))
     if as_json:
@@ -74,6 +78,17 @@ def check_file(rulebook: Path, day: date, as_json: bool) -> int:
     click.echo(safe_text(f"{book.community}: {', '.join(f'{len(part)} {name}' for name, part in parts)}"))
     click.echo(f"sha256 {digest(book)}")
     return EXIT_PROBLEMS if found.problems else 0
+
+
+def _collections_beside(rulebook: Path) -> list[str] | None:
+    """Return what a rulebook in the folder of a node can name, None for one that is elsewhere."""
+    beside = rulebook.parent / "node.yml"
+    if not beside.is_file():
+        return None
+    need_node()
+    from tocsin.runs.node_file import read_node_file
+
+    return read_node_file(beside).holding()
 
 
 @share.command("simulate")
