@@ -10,6 +10,7 @@ from typing import Final, TextIO
 
 import msgspec
 
+from tocsin.errors import UsageError
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.loose import as_text
 from tocsin.feeds.made import UNDATED, Made, Told, dated, dates, of_tags, read_made
@@ -28,14 +29,26 @@ _SHOWN: Final = 100
 
 
 def read_csv(text: str, label: str, terms: Terms, moment: str = UNDATED) -> list[Incoming | Rejected]:
-    """Read the rows of a file. `moment` is when it was last changed: the version of what it holds."""
-    rows = csv_rows(text)
-    if rows is None:
+    """Read the rows of a file. `moment` is when it was last changed: the version of what it holds.
+
+    Raises: UsageError X002 for another text: it has no header, and most of its lines are no indicators.
+    """
+    rows = list(csv_rows(text) or ())
+    if not rows:
         return [Rejected(label, "X033", "the file holds nothing but comments")]
-    return read_made(_indicators(rows, label, moment), terms)
+    made = list(_indicators(rows, label, moment))
+    wrong = [item for item in made if isinstance(item, Rejected)]
+    if not rows[0].headed and 2 * len(wrong) > len(rows):
+        hint = "a list of indicators has one on each line; else name the columns in a header, one of them 'value'"
+        raise UsageError(
+            "X002",
+            f"{label}: {len(wrong):,} of {len(rows):,} lines are no indicators, as {wrong[0].place}: {wrong[0].why}",
+            hint=hint,
+        )
+    return read_made(made, terms)
 
 
-def _indicators(rows: Iterator[Row], label: str, moment: str) -> Iterator[Made | Rejected]:
+def _indicators(rows: Iterable[Row], label: str, moment: str) -> Iterator[Made | Rejected]:
     """Yield an indicator for each value, as restricted as the most restricted of its rows."""
     found: dict[tuple[str, str], tuple[Row, Told]] = {}
     for row in rows:

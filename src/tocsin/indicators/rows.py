@@ -29,7 +29,10 @@ _SNIFFED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: its number from 1, its line, what its columns say. `marks` holds what those of markings say, by their heads."""
+    """A row: its number from 1, its line, what its columns say. `marks` holds what those of markings say, by their heads.
+
+    `headed` tells that the columns have names.
+    """
 
     number: int
     line: str
@@ -37,6 +40,7 @@ class Row:
     value: str
     name: str
     marks: tuple[tuple[str, str], ...]
+    headed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,18 @@ def csv_rows(text: str) -> Iterator[Row] | None:
 def _rows(lines: Sequence[str], kept: Sequence[str]) -> Iterator[Row]:
     delimiter = next((mark for mark in "\t;," if _divides(kept[:_SNIFFED], mark)), "\0")
     columns = _columns([cell.strip().casefold() for cell in _cells(kept[0], delimiter)])
-    headed = columns is not None
+    headed = skipped = columns is not None
     columns = columns or (_Columns(0, 1, -1) if delimiter != "\0" else _Columns(-1, 0, -1))
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if headed:
-            headed = False
+        if skipped:
+            skipped = False
             continue
         cells = [cell.strip() for cell in _cells(line, delimiter)]
         kind, value, name = (_cell(cells, at) for at in (columns.kind, columns.value, columns.name))
-        yield Row(number, line, kind.casefold(), value, name, tuple((head, _cell(cells, at)) for head, at in columns.marks))
+        marks = tuple((head, _cell(cells, at)) for head, at in columns.marks)
+        yield Row(number, line, kind.casefold(), value, name, marks, headed)
 
 
 def _cell(cells: Sequence[str], at: int) -> str:

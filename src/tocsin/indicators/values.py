@@ -28,6 +28,8 @@ _ENDINGS: Final = (
 )
 _EXTENSIONS: Final = frozenset(_ENDINGS.split())
 """Endings of file names that are, or are rarely, those of domains."""
+_NO_PATH: Final = re.compile(r"[\s:;,=<>|\"]")
+"""What a path that begins with no slash does not have: a line of a text or of a configuration has it."""
 _SHORTEST_NAME: Final = 3
 _LONGEST: Final = 4096
 
@@ -68,7 +70,8 @@ def _guesses(text: str) -> tuple[str, ...]:
         return (FILE_NAME,)
     first = (HASH, ADDRESS, NETWORK)
     if "/" in text:
-        return (*first, URL, FILE_NAME) if _DOMAIN.match(text.casefold()) or text[0].isdigit() else (*first, FILE_NAME)
+        name = () if _NO_PATH.search(text) else (FILE_NAME,)
+        return (*first, URL, *name) if _DOMAIN.match(text.casefold()) or text[0].isdigit() else (*first, *name)
     ending = text.rpartition(".")[2].casefold()
     if ending in _EXTENSIONS:
         return (*first, FILE_NAME)

@@ -218,8 +218,21 @@ def test_what_would_take_for_ever() -> None:
     laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
     _, bad = _read(f"title: x\ndetection: 1\na0: &a0 [x]\n{laughs}".encode())
     assert [item.code for item in bad] == ["X034"]
-    _, bad = _read(b"type,value\ndomain," + b"x" * 1_000_000 + b"\n")
-    assert {item.code for item in bad} == {"X033"}
+    with pytest.raises(UsageError, match="no indicators"):
+        _read(b"type,value\ndomain," + b"x" * 1_000_000 + b"\n")
+
+
+def test_other_texts_are_no_lists_of_indicators() -> None:
+    """A licence and a list of accounts are refused as a whole; a list with a comment in prose is read, a header decides too."""
+    prose = b"Nothing in this document, or/and its annexes, limits rights.\n"
+    for text in (prose * 9, b"root:x:0:0:root:/root:/bin/bash\nwww:x:33:33:www:/var/www:/usr/sbin/nologin\n"):
+        with pytest.raises(UsageError, match="no indicators") as raised:
+            _read(text)
+        assert raised.value.code == "X002"
+    good, bad = _read(prose + b"evil.example\n192.0.2.7\nbin/evil\n")
+    assert (len(good), [item.code for item in bad]) == (3, ["X033"])
+    good, bad = _read(b"value\n" + prose * 3)
+    assert (good, len(bad)) == ([], 3)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
