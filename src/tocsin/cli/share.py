@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
@@ -15,13 +15,15 @@ from tocsin.cli.node_packages import need_node
 from tocsin.errors import RulebookError
 from tocsin.findings.text import safe_json, safe_lines, safe_text
 from tocsin.rules.yaml_maps import placed
-from tocsin.runs.share import Publication, count_published, explain_object, read_publication, simulate_publication
 from tocsin.sharing.check import Checked, check
 from tocsin.sharing.decisions import Considered, Stage
 from tocsin.sharing.parse_rulebook import load_rulebook, parse_rulebook
 from tocsin.sharing.rulebook import digest
 from tocsin.sharing.simulate import Share
 from tocsin.sharing.widening import compare
+
+if TYPE_CHECKING:
+    from tocsin.runs.share import Publication
 
 EXIT_PROBLEMS: Final = 4
 EXIT_WIDENS: Final = 10
@@ -102,6 +104,8 @@ def simulate_file(rulebook: Path, file: Path, collection: str, owner: str, day: 
 
     FILE is any that a node imports: a bundle of STIX, an event of MISP, an advisory. Exit code 4 when a node would refuse some.
     """
+    from tocsin.runs.share import read_publication, simulate_publication
+
     book = load_rulebook(rulebook)
     publication = read_publication(book, file, collection, owner)
     shares = simulate_publication(book, publication, day)
@@ -128,6 +132,8 @@ def simulate_file(rulebook: Path, file: Path, collection: str, owner: str, day: 
 
 
 def _show_publication(publication: Publication, day: date) -> None:
+    from tocsin.runs.share import count_published
+
     where = f"into {publication.collection}, by {publication.owner}, on {day}"
     click.echo(safe_text(f"{len(publication.objects)} objects {where}"))
     rows = [
@@ -157,6 +163,8 @@ def explain_decision(
     rulebook: Path, object_id: str, recipient: str, bundle: Path, day: date, as_json: bool, **options: Any
 ) -> int:
     """Say why RECIPIENT would get OBJECT, or not: the rule that decides, in a sentence, and what every other rule says."""
+    from tocsin.runs.share import explain_object, read_publication
+
     book = load_rulebook(rulebook)
     publication = read_publication(book, bundle, options["collection"], options["owner"])
     told = explain_object(book, publication, object_id, recipient, options["purpose"], day)

@@ -6,6 +6,7 @@ Source: STIX 2.1 (OASIS Standard, 2021). An object of STIX 2.0, which has no `sp
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,9 +94,13 @@ def valid(content: Json) -> bool:
     return True
 
 
+_FORM_OF_ID: Final = re.compile(r"`str` matching regex '[^']*--\[0-9[^']*'")
+
+
 def _told(message: str) -> str:
     """Return a message of the decoder as this project words it."""
     text = message.replace("Object missing required field", "there is no").replace("Expected", "expected")
+    text = _FORM_OF_ID.sub("an id as TYPE--UUID", text)
     return text.replace(" - at `$.", ", at `")[: 3 * _SHOWN]
 
 
