@@ -8,14 +8,15 @@ evaluated once. What is remembered is bounded and changes no answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.engine.alike import Telling
+from tocsin.engine.alike import RuleTests, Tellings, tests_of
 from tocsin.engine.cells import Cell
 from tocsin.engine.columns import combinations, rows_by_number
 from tocsin.engine.executor import Answer, FastEngine, ViewProgram
@@ -32,7 +33,6 @@ _GATES: Final = 4 * MOST_ROUTES
 _KINDS: Final = 256
 _FEW: Final = 64
 """Combinations that are evaluated without asking which are alike."""
-_TELLINGS: Final = 64
 Ints = npt.NDArray[np.int64]
 _ASK: Final = 1
 _ALWAYS_HOT: Final = 2
@@ -68,12 +68,13 @@ class _Route:
 
     joined: Ints
     """The columns that feed a field together with others."""
-    telling: dict[tuple[int, ...], Telling] = field(default_factory=dict)
-    """What tells apart rows of the same candidates, by these."""
+    tellings: Tellings = field(default_factory=Tellings)
+    tests: dict[tuple[int, int], RuleTests] = field(default_factory=dict)
+    """The tests by which rows are told apart, by view and rule."""
 
     def forget(self) -> None:
         """Forget all codes."""
-        self.telling = {}
+        self.tellings = Tellings()
         self.cells = [[{} for _ in program.fields] for program in self.programs]
         self.masks = [[{} for _ in program.fields] for program in self.programs]
 
@@ -364,25 +365,11 @@ class CodedEngine:
         firsts, which = combinations(columns, [int(column.max()) + 1 for column in columns], len(vectors))
         for first, rows in zip(firsts.tolist(), rows_by_number(which), strict=True):
             some = vectors[rows]
-            telling = self._telling(route, vectors[first].tolist())
-            heads, kinds = telling.alike(some, lambda view, at, code: self._cell_of(route, view, at, code))
+            masks = tuple([self._mask(route, view, vectors[first].tolist()) for view in range(len(route.programs))])
+            rules, cell = partial(_candidates, route, masks), partial(self._cell_of, route)
+            heads, kinds = route.tellings.alike(masks, rules, some, cell)
             for head, alike in zip(heads.tolist(), rows_by_number(kinds), strict=True):
                 yield rows[alike], some[head].tolist()
-
-    def _telling(self, route: _Route, vector: list[int]) -> Telling:
-        """Return what tells rows apart that have the candidates of a vector."""
-        masks = tuple([self._mask(route, view, vector) for view in range(len(route.programs))])
-        found = route.telling.get(masks)
-        if found is None:
-            if len(route.telling) >= _TELLINGS:
-                route.telling.clear()
-            found = route.telling[masks] = Telling()
-            for view, (program, mask) in enumerate(zip(route.programs, masks, strict=True)):
-                places = {name: _place(at, route.sources[view][at]) for name, at in program.index.items()}
-                for bit, rule in enumerate(program.view.rules):
-                    if mask >> bit & 1:
-                        found.add(rule.expr, places, view)
-        return found
 
     def _decided(self, route: _Route, answers: tuple[Answer, ...]) -> frozenset[tuple[int, int]]:
         """Return the (view, rule) of which the combination holds every field that the rule's reasons can show."""
@@ -451,6 +438,17 @@ class _CodedRow:
 def _place(at: int, source: _Source) -> tuple[int, tuple[int, ...], bool]:
     """Return the place of a field in its view, its columns, and whether it has no more than one."""
     return at, tuple([column for column in source.columns if column >= 0]), len(source.columns) == 1
+
+
+def _candidates(route: _Route, masks: Sequence[int]) -> Iterator[RuleTests]:
+    """Yield the tests of the candidates of each view."""
+    for view, (program, mask) in enumerate(zip(route.programs, masks, strict=True)):
+        places = {name: _place(at, route.sources[view][at]) for name, at in program.index.items()}
+        for bit, rule in enumerate(program.view.rules):
+            if mask >> bit & 1:
+                if (view, bit) not in route.tests:
+                    route.tests[view, bit] = tests_of(rule.expr, places, view)
+                yield route.tests[view, bit]
 
 
 def _source(program: ViewProgram, name: str, index: dict[str, int]) -> _Source:

@@ -7,14 +7,15 @@ distinct combination of cells, and the answer is remembered. Every cache is boun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.engine.alike import Telling
+from tocsin.engine.alike import RuleTests, Tellings, tests_of
 from tocsin.engine.cells import Cell
 from tocsin.engine.columns import combinations, rows_by_number, view_column
 from tocsin.engine.interface import Fault, Match, Matches
@@ -33,7 +34,6 @@ _MOST_TIMEOUTS: Final = 10
 _GATED: Final = frozenset({"EventID", "Channel"})
 _ANSWERS: Final = 50_000
 _GATES: Final = 1024
-_TELLINGS: Final = 64
 _SAMPLE: Final = 256
 """Combinations of a batch that tell whether most are new; then it is asked which of the others are alike."""
 Faults = tuple[tuple[int, RegexTimeout], ...]
@@ -105,6 +105,7 @@ class ViewProgram:
         self.numbers = [rule.number for rule in view.rules]
         self.tests: list[RowTest | None] = [None] * len(view.rules)
         self.index = index
+        self.told: dict[int, RuleTests] = {}
         self.timeouts: dict[int, tuple[int, RegexTimeout]] = {}
         self.always = 0
         self.filters = self._filters()
@@ -132,7 +133,7 @@ class ViewProgram:
         """Drop every remembered value and answer."""
         self.cells: list[dict[str | None, Cell]] = [{} for _ in self.fields]
         self.answers: dict[tuple[int, ...], Answer] = {}
-        self.telling: dict[int, Telling] = {}
+        self.tellings = Tellings()
         self.size_bytes = 0
         self.next_number = 0
 
@@ -195,23 +196,20 @@ class ViewProgram:
             mask = self.always
             for table, column in zip(tables, codes, strict=True):
                 mask |= table[column[head]].mask
-            some, kinds = self._telling(mask).alike(vectors[members], lambda view, at, number: cells[number])
+            rules = partial(self._candidates, mask)
+            some, kinds = self.tellings.alike(mask, rules, vectors[members], lambda view, at, number: cells[number])
             kind_of[members] = kinds + len(joined)
             joined += firsts[members[some]].tolist()
         return np.array(joined, np.int64), kind_of
 
-    def _telling(self, mask: int) -> Telling:
-        """Return what tells rows apart that have these candidates."""
-        found = self.telling.get(mask)
-        if found is None:
-            if len(self.telling) >= _TELLINGS:
-                self.telling.clear()
-            found = self.telling[mask] = Telling()
-            places = {name: (at, (at,), True) for name, at in self.index.items()}
-            for bit, rule in enumerate(self.view.rules):
-                if mask >> bit & 1:
-                    found.add(rule.expr, places, 0)
-        return found
+    def _candidates(self, mask: int) -> Iterator[RuleTests]:
+        """Yield the tests of candidates."""
+        places = {name: (at, (at,), True) for name, at in self.index.items()}
+        for bit, rule in enumerate(self.view.rules):
+            if mask >> bit & 1:
+                if bit not in self.told:
+                    self.told[bit] = tests_of(rule.expr, places, 0)
+                yield self.told[bit]
 
     def _look_up(self, batch: EventBatch) -> tuple[list[list[Cell]], list[npt.NDArray[np.int32]]]:
         """Return, for each field, the cells of its distinct values and each row's code; the last cell is "absent"."""
