@@ -105,6 +105,12 @@ def _case(source: Source) -> object:
     return pytest.param(source, id=source.name, marks=pytest.mark.skipif(missing, reason=f"{tool} is not installed"))
 
 
+@cache
+def _events_of_sample(source: Source) -> int:
+    """Return how many events the sample of a source has."""
+    return sum(len(item.raws) for item in _read(source, sample(source.name))[0] if item.counted)
+
+
 def _is_spared(source: Source, data: bytes) -> bool:
     """Tell whether a damaged sample is left out because reading it costs much; the same ones in every run."""
     return bool(zlib.crc32(data) % COSTLY.get(source.name, 1))
@@ -179,8 +185,7 @@ def test_records_keep_their_contract(source: Source) -> None:
 @given(share=st.floats(0, 1), junk=st.binary(max_size=8))
 def test_truncated_and_damaged(source: Source, share: float, junk: bytes) -> None:
     """Cut anywhere, with anything after the cut, the reader does not raise, and reads no more events than before."""
-    data = sample(source.name)
-    whole = sum(len(item.raws) for item in _read(source, data)[0] if item.counted)
+    data, whole = sample(source.name), _events_of_sample(source)
     for damaged in (data[: int(share * len(data))], data[: int(share * len(data))] + junk):
         if _is_spared(source, damaged):
             continue
@@ -209,8 +214,7 @@ def test_every_truncation(source: Source) -> None:
 @each
 def test_any_bytes_after_the_sample(source: Source) -> None:
     """Bytes that are no text after the sample cost nothing of what came before."""
-    data = sample(source.name)
-    whole = sum(len(item.raws) for item in _read(source, data)[0] if item.counted)
+    data, whole = sample(source.name), _events_of_sample(source)
     records, _ = _read(source, data + b"\n\xff\xfe\x00\x01\x80{<type=\n\n")
     assert sum(len(item.raws) for item in records if item.counted) >= whole
 

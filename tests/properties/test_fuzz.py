@@ -7,7 +7,7 @@ import pytest
 from fuzz_readers import fuzz
 from shared_data import shared
 
-SECONDS = 30
+SECONDS = 15
 
 
 @pytest.mark.parametrize("kind", ["json", "evtx"])

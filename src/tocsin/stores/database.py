@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+_BY_VALUES: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
+"""A plan of PostgreSQL for any 500 ids, made while there were few rows, reads all rows for each."""
 _WAIT_MS: Final = 30_000
 _WRITERS: Final = 0x746F6373  # the key of the lock that writers of one PostgreSQL database take
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_WAIT_MS}", "foreign_keys=ON", "cache_size=-65536")
@@ -35,6 +37,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
         with connection.begin():
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
+                connection.execute(_BY_VALUES)
             yield connection
 
 
