@@ -10,6 +10,9 @@ import pytest
 from scan_samples import KEYWORD, LOGON, WHOAMI
 from tocsin.errors import UsageError
 from tocsin.rules.condition import write_condition
+from tocsin.rules.lint import lint
+from tocsin.rules.parse import parse_text
+from tocsin.rules.rule import Filter
 from tocsin.runs.ruleset import RuleFile, RuleSet, load_rules, read_rule_files, rule_text
 
 FILTER = """\
@@ -117,6 +120,20 @@ def test_filters() -> None:
     ]
     found = load(LOGON, FILTER)
     assert [item.code for item in found.rejected] == ["R050"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [("selection", "as suppression"), ("not selection", ""), ("selection and not other", "only that is still reported"),
+     ("not other and selection", "only that is still reported"), ("not (selection and not other)", ""),
+     ("not selection and not other", "")],
+)  # fmt: skip
+def test_filters_that_can_be_read_in_two_ways(condition: str, told: str) -> None:
+    """A filter that names something outside of every `not` is told, also where there is a `not` beside it."""
+    text = FILTER.replace("  condition: selection", f"  other:\n    User: eve\n  condition: {condition}")
+    ((_, parsed),) = parse_text(text.encode(), "f.yml")
+    assert isinstance(parsed, Filter)
+    assert [(item.code, told in item.message) for item in lint(parsed)] == ([("R051", True)] if told else [])
 
 
 def test_zip_and_folder(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ class Facts(Struct, frozen=True):
 
     `time_s` is seconds since 1970, None when unknown. `process` and `parent` are keys of processes, empty when unknown.
     `host` is its name as shown, `host_key` the same host under all of its names. `records` are keys of the events that it is
-    about: its own, or, when it is `correlated`, those that a correlation put together.
+    about: its own, or, when it is `correlated`, those that a correlation put together. `created` tells that the event is the
+    creation of its process, which is known by its number.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Facts(Struct, frozen=True):
     asset_labels: tuple[str, ...]
     records: tuple[str, ...] = ()
     correlated: bool = False
+    created: bool = False
 
 
 def facts_of(finding: Finding, number: int) -> Facts:
@@ -114,6 +116,7 @@ def facts_of(finding: Finding, number: int) -> Facts:
         asset_labels=tuple(sorted({asset.label for asset in assets})),
         records=_records(finding),
         correlated=finding.telemetry == _CORRELATION,
+        created=_CREATED in leaves and not _first(leaves, *_GUIDS),
     )
 
 

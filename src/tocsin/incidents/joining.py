@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from tocsin.findings import Finding
 from tocsin.incidents.facts import Facts, facts_of
 from tocsin.incidents.incident import Incident, IncidentRule, Member, Stage
-from tocsin.incidents.links import EVENT, Link, link
+from tocsin.incidents.links import EVENT, Groups, Link, in_time, link
+from tocsin.incidents.processes import told_apart
 from tocsin.incidents.scoring import score, summary_of, title_of
 from tocsin.incidents.trees import trees
 from tocsin.rules.rule import LEVELS
@@ -43,11 +44,12 @@ def join(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Joined:
             facts.append(facts_of(finding, number))
         else:
             left_out += 1
+    facts = told_apart(facts)
     groups, links = link(facts)
     members: dict[int, list[int]] = {}
     for at, group in enumerate(groups):
         members.setdefault(group, []).append(at)
-    reasons = _reasons(facts, links)
+    reasons = _reasons(facts, groups, links)
     found = [_incident([facts[at] for at in places], [reasons.get(at, ()) for at in places]) for places in members.values()]
     found.sort(key=lambda incident: (-incident.score, incident.first or "9", incident.id))
     return Joined(tuple(_distinguished(found)), left_out)
@@ -62,29 +64,49 @@ def _distinguished(incidents: Iterable[Incident]) -> Iterator[Incident]:
         yield incident if number == 1 else replace(incident, id=f"{incident.id}-{number}")
 
 
-def _reasons(facts: Sequence[Facts], links: Iterable[Link]) -> dict[int, tuple[str, ...]]:
-    """Return the reasons of each finding: its strongest link to each of some earlier ones, or else to a later one."""
+def _reasons(facts: Sequence[Facts], groups: Sequence[int], links: Iterable[Link]) -> dict[int, tuple[str, ...]]:
+    """Return the reasons of each finding but the first of its group: the link that leads to the first, and one more.
+
+    The links that lead there are a tree of the strongest ones, so that together they say why the group is one.
+    """
     names = _names(facts)
-    links = list(links)
+    links = sorted(links, key=lambda item: (item.kind.strength, facts[item.earlier].number, facts[item.later].number))
     told = _correlated(facts, links)
-    back: dict[int, dict[int, Link]] = {}
-    forth: dict[int, Link] = {}
+    best: dict[int, Link] = {}
     for item in links:
-        if item.kind is EVENT and facts[item.later].correlated:
+        if facts[item.earlier].number < facts[item.later].number and not (item.kind is EVENT and item.later in told):
+            best.setdefault(item.later, item)
+    found: dict[int, tuple[str, ...]] = {}
+    for at, (item, other) in _ways(facts, groups, links).items():
+        way = told[at] if item.kind is EVENT and at in told else item.reason(facts[other], names)
+        more = [told[at]] if at in told else []
+        more += [best[at].reason(facts[best[at].earlier], names)] if at in best else []
+        found[at] = _distinct([way, *more])[:_REASONS]
+    return found
+
+
+def _ways(facts: Sequence[Facts], groups: Sequence[int], links: Iterable[Link]) -> dict[int, tuple[Link, int]]:
+    """Return for each finding but the first of its group the link, and the finding, that is next on the way to the first."""
+    joined = Groups(len(facts))
+    beside: dict[int, list[tuple[int, Link]]] = {}
+    for item in links:
+        if joined.top(item.earlier) != joined.top(item.later):
+            joined.join(item.earlier, item.later)
+            beside.setdefault(item.earlier, []).append((item.later, item))
+            beside.setdefault(item.later, []).append((item.earlier, item))
+    found: dict[int, tuple[Link, int]] = {}
+    begun: set[int] = set()
+    for first in in_time(facts):
+        if groups[first] in begun:
             continue
-        known = back.setdefault(item.later, {})
-        if item.earlier not in known or item.kind.strength < known[item.earlier].kind.strength:
-            known[item.earlier] = item
-        if item.earlier not in forth or item.kind.strength < forth[item.earlier].kind.strength:
-            forth[item.earlier] = item
-    found: dict[int, tuple[str, ...]] = {
-        at: (item.reason(facts[item.later].number, names),) for at, item in forth.items() if at not in back
-    }
-    for at, items in back.items():
-        best = sorted(items.values(), key=lambda item: (item.kind.strength, -facts[item.earlier].number, item.shared))
-        found[at] = tuple(item.reason(facts[item.earlier].number, names) for item in best[:_REASONS])
-    for at, reason in told.items():
-        found[at] = (reason, *found.get(at, ()))[:_REASONS]
+        begun.add(groups[first])
+        waiting = [first]
+        while waiting:
+            here = waiting.pop()
+            for other, item in beside.get(here, ()):
+                if other != first and other not in found:
+                    found[other] = item, here
+                    waiting.append(other)
     return found
 
 
@@ -123,7 +145,7 @@ def _names(facts: Sequence[Facts]) -> dict[str, str]:
 
 
 def _incident(facts: Sequence[Facts], reasons: Sequence[tuple[str, ...]]) -> Incident:
-    order = sorted(range(len(facts)), key=lambda at: (facts[at].time_s is None, facts[at].time_s or 0.0, facts[at].number))
+    order = in_time(facts)
     facts, reasons = [facts[at] for at in order], [reasons[at] for at in order]
     times = [item.time for item in facts if item.time_s is not None]
     span = (times[0], times[-1]) if times else ("", "")

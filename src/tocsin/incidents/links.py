@@ -33,7 +33,7 @@ _PROCESS: Final = Kind(1, DAY_S, "same process tree", common=False)
 _SESSION: Final = Kind(2, DAY_S, "same session", common=False)
 _CONNECTION: Final = Kind(3, DAY_S, "same connection", common=False)
 _ASSET: Final = Kind(4, HOUR_S, "same asset", common=True)
-_HOST: Final = Kind(5, HOUR_S, "same host", common=False)
+HOST: Final = Kind(5, HOUR_S, "same host", common=False)
 _ADDRESS: Final = Kind(6, HOUR_S, "same address", common=True)
 _USER: Final = Kind(7, HOUR_S, "same user", common=True)
 
@@ -46,10 +46,10 @@ class Link(Struct, frozen=True):
     kind: Kind
     shared: str
 
-    def reason(self, other: int, names: Mapping[str, str]) -> str:
-        """Return the link in plain words towards the number of the other finding; `names` are those of keys."""
-        shown = "" if self.kind is EVENT else f" ({names.get(self.shared, self.shared)})"
-        return f"{self.kind.said} as finding {other}{shown}"
+    def reason(self, other: Facts, names: Mapping[str, str]) -> str:
+        """Return the link in plain words towards the other finding; `names` are those of keys. A host has its name there."""
+        name = other.host or "the log" if self.kind is HOST else names.get(self.shared, self.shared)
+        return f"{self.kind.said} as finding {other.number}" + ("" if self.kind is EVENT else f" ({name})")
 
 
 def link(facts: Sequence[Facts]) -> tuple[list[int], list[Link]]:
@@ -59,9 +59,9 @@ def link(facts: Sequence[Facts]) -> tuple[list[int], list[Link]]:
     and informational ones join no others: each goes to the nearest finding that it shares something with, preferring the
     strongest thing, and those that are left over are chained among themselves. The order of `facts` does not matter.
     """
-    order = sorted(range(len(facts)), key=lambda at: (facts[at].time_s is None, facts[at].time_s or 0.0, facts[at].number))
+    order = in_time(facts)
     chains = _chains(facts, order)
-    groups = _Groups(len(facts))
+    groups = Groups(len(facts))
     links: list[Link] = []
     for key, members in chains:
         loud = [at for at in members if facts[at].level not in _QUIET]
@@ -71,6 +71,11 @@ def link(facts: Sequence[Facts]) -> tuple[list[int], list[Link]]:
     for key, members in chains:
         links += _join(facts, [at for at in members if at not in taken], key, groups)
     return [groups.top(at) for at in range(len(facts))], links
+
+
+def in_time(facts: Sequence[Facts]) -> list[int]:
+    """Return the places of findings in order of time, those without one last."""
+    return sorted(range(len(facts)), key=lambda at: (facts[at].time_s is None, facts[at].time_s or 0.0, facts[at].number))
 
 
 def _chains(facts: Sequence[Facts], order: Iterable[int]) -> list[tuple[tuple[Kind, str], list[int]]]:
@@ -102,14 +107,14 @@ def _things(facts: Facts) -> Iterator[tuple[Kind, str]]:
     for asset in facts.assets:
         yield _ASSET, asset
     if facts.host_key:
-        yield _HOST, facts.host_key
+        yield HOST, facts.host_key
     for address in facts.addresses:
         yield _ADDRESS, address
     for user in facts.users:
         yield _USER, user
 
 
-def _join(facts: Sequence[Facts], members: Sequence[int], key: tuple[Kind, str], groups: _Groups) -> Iterator[Link]:
+def _join(facts: Sequence[Facts], members: Sequence[int], key: tuple[Kind, str], groups: Groups) -> Iterator[Link]:
     kind, shared = key
     pairs = pairwise(members) if kind is not EVENT else _of_event(facts, members)
     for earlier, later in pairs:
@@ -134,7 +139,7 @@ def _near(a: Facts, b: Facts, window_s: float) -> bool:
 
 
 def _attach(
-    facts: Sequence[Facts], chains: Sequence[tuple[tuple[Kind, str], list[int]]], taken: set[int], groups: _Groups
+    facts: Sequence[Facts], chains: Sequence[tuple[tuple[Kind, str], list[int]]], taken: set[int], groups: Groups
 ) -> Iterator[Link]:
     """Give each quiet finding to the nearest other one of the strongest thing that it shares."""
     attached: set[int] = set()
@@ -159,21 +164,23 @@ def _attach(
     taken |= attached
 
 
-class _Groups:
-    """Disjoint groups; the smallest place of a group stands for it."""
+class Groups:
+    """Disjoint groups of places; the smallest place of a group stands for it."""
 
     def __init__(self, count: int) -> None:
         self._up = list(range(count))
 
     def top(self, at: int) -> int:
+        """Return the place that stands for the group of another."""
         while self._up[at] != at:
             self._up[at] = self._up[self._up[at]]
             at = self._up[at]
         return at
 
     def join(self, a: int, b: int) -> None:
+        """Make the groups of two places one."""
         low, high = sorted((self.top(a), self.top(b)))
         self._up[high] = low
 
 
-__all__ = ["DAY_S", "EVENT", "HOUR_S", "MOST_HOSTS", "Kind", "Link", "link"]
+__all__ = ["DAY_S", "EVENT", "HOST", "HOUR_S", "MOST_HOSTS", "Groups", "Kind", "Link", "in_time", "link"]

@@ -25,6 +25,8 @@ _NAME_HEADS: Final = frozenset({"name", "description", "comment", "title", "thre
 _MARKING_HEADS: Final = ("tlp", "pap", "marking")
 """How heads of columns of markings begin."""
 _SNIFFED: Final = 20
+_LONGEST_LINE: Final = 131_072
+"""Characters of a line that is divided: as many as the module `csv` takes in one field unless somebody told it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,9 @@ def _columns(head: list[str]) -> _Columns | None:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    if delimiter == "\0":
+    if delimiter == "\0" or len(line) > _LONGEST_LINE:
         return [line.strip().strip('"')]
-    try:
-        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])
-    except csv.Error:  # a field longer than that module takes
-        return [line]
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [""])
 
 
 __all__ = ["Row", "csv_rows", "of_row"]

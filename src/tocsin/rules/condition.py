@@ -161,4 +161,11 @@ def has_not(condition: Condition) -> bool:
     return isinstance(condition, NotOf) or any(has_not(part) for part in condition.parts)
 
 
-__all__ = ["AllOf", "AnyOf", "Condition", "Name", "NotOf", "has_not", "parse_condition", "write_condition"]
+def names_plainly(condition: Condition) -> bool:
+    """Tell whether a condition names something outside of every `not`."""
+    if isinstance(condition, Name):
+        return True
+    return not isinstance(condition, NotOf) and any(names_plainly(part) for part in condition.parts)
+
+
+__all__ = ["AllOf", "AnyOf", "Condition", "Name", "NotOf", "has_not", "names_plainly", "parse_condition", "write_condition"]

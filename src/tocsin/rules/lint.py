@@ -6,7 +6,7 @@ from datetime import date
 
 from tocsin.errors import RuleError
 from tocsin.events.time import today
-from tocsin.rules.condition import has_not, parse_condition
+from tocsin.rules.condition import has_not, names_plainly, parse_condition
 from tocsin.rules.correlation import Correlation
 from tocsin.rules.filters import expired_text, expires_soon, has_expired
 from tocsin.rules.logsource import why_no_source
@@ -22,17 +22,27 @@ def lint(parsed: Rule | Filter | Correlation, day: date | None = None) -> list[R
     if isinstance(parsed, Correlation):
         return []
     found = []
-    if isinstance(parsed, Filter) and not has_not(parse_condition(parsed.condition, parsed.detections)):
-        hint = "say 'not selection' to leave no doubt; 'tocsin rules show' prints the resulting condition"
-        message = "the filter's condition names what it suppresses without 'not': it is read as suppression"
-        found.append(RuleError("R051", message, hint=hint, trail=("filter", "condition")))
     if isinstance(parsed, Filter):
+        found += _readings(parsed)
         found += _expiry(parsed, day or today())
     reason = why_no_source(parsed.logsource)
     if reason:
         hint = "the rule is loaded, and reported as not evaluable"
         found.append(RuleError("R040", reason, hint=hint, trail=("logsource",)))
     return found
+
+
+def _readings(item: Filter) -> list[RuleError]:
+    """Return the warning of a filter that can be read in two ways."""
+    condition = parse_condition(item.condition, item.detections)
+    if not names_plainly(condition):
+        return []
+    hint = "say 'not selection' to leave no doubt; 'tocsin rules show' prints the resulting condition"
+    message = "the filter's condition names what it suppresses without 'not': it is read as suppression"
+    if has_not(condition):
+        hint = "say 'not (selection and not other)' to suppress; 'tocsin rules show' prints the resulting condition"
+        message = "the filter's condition has a 'not', and names something without: of the rule, only that is still reported"
+    return [RuleError("R051", message, hint=hint, trail=("filter", "condition"))]
 
 
 def _expiry(item: Filter, day: date) -> list[RuleError]:

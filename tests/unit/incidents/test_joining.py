@@ -164,14 +164,50 @@ _FINDINGS = st.lists(
 @given(_FINDINGS)
 @settings(max_examples=300)
 def test_any_findings(findings: list[Finding]) -> None:
-    """Each finding is in one incident, and its reasons name others of the same one."""
+    """Each finding is in one incident, and the reasons name others of the same one, which lead to the first."""
     found = join(findings).incidents
     assert sorted(number for group in numbers(found) for number in group) == list(range(1, len(findings) + 1))
     for incident in found:
         inside = {member.number for member in incident.members}
         for place, member in enumerate(incident.members):
             assert bool(member.reasons) is (place > 0)
-            assert all(int(reason.split(" as finding ")[1].split(" ")[0]) in inside for reason in member.reasons)
+            assert all(named(reason) in inside for reason in member.reasons)
+        ways = {member.number: named(member.reasons[0]) for member in incident.members[1:]}
+        for number in ways:
+            for _ in ways:
+                number = ways.get(number, number)
+            assert number == incident.members[0].number
+
+
+def named(reason: str) -> int:
+    """Return the number of the finding that a reason names."""
+    return int(reason.split(" as finding ")[1].split(" ")[0])
+
+
+def test_a_host_is_named_as_the_other_finding_names_it() -> None:
+    """Short and long names are one host, and a reason has that of the finding to which it points."""
+    findings = [finding(at, host) for at, host in enumerate(["DC01", "dc01.corp.example", "DC01"])]
+    (incident,) = join(findings).incidents
+    assert [member.reasons for member in incident.members] == [
+        (), ("same host as finding 1 (DC01)",), ("same host as finding 2 (dc01.corp.example)",),
+    ]  # fmt: skip
+
+
+def created(minutes: float, number: str, image: str, parent: str, parent_image: str = "") -> Finding:
+    """Return a finding on the creation of a process that is known by its number."""
+    return finding(minutes, "A", NewProcessId=number, NewProcessName=image, ProcessId=parent, ParentProcessName=parent_image)
+
+
+def test_a_number_that_is_used_again_is_another_process() -> None:
+    """A process is the child of the one that had the number then; what several findings tell of one creation is one."""
+    first, again = created(0, "0x10", "one.exe", "0x20", "a.exe"), created(300, "0x10", "two.exe", "0x30", "b.exe")
+    found = join([first, first, created(1, "0x11", "child.exe", "0x10"), again, created(301, "0x12", "late.exe", "0x10")])
+    assert len(found.incidents) == 2
+    trees = [[(item.depth, item.image, item.findings) for item in one.processes] for one in found.incidents]
+    assert sorted(trees) == [
+        [(0, "a.exe", ()), (1, "one.exe", (1, 2)), (2, "child.exe", (3,))],
+        [(0, "b.exe", ()), (1, "two.exe", (4,)), (2, "late.exe", (5,))],
+    ]
 
 
 @given(_FINDINGS, st.randoms(use_true_random=False))
