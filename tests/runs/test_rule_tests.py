@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,7 @@ import pytest
 from tocsin.errors import UsageError
 from tocsin.runs.packs import resolve_rules
 from tocsin.runs.rule_tests import RuleTest, junit, run_tests
+from tocsin.runs.ruleset import RuleFile, load_rules, read_rule_files
 
 ID = "44444444-4444-4444-8444-444444444444"
 RULE = f"""\
@@ -101,6 +103,58 @@ def test_correlation_without_entries(folder: Path) -> None:
     assert result.outcome == "failed"
     assert "is no list of entries" in result.problems[0]
     assert "without at" in result.problems[1]
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write rules and tests by their paths in a folder."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+FILTER = """\
+title: Ours
+id: 66666666-6666-4666-8666-666666666666
+logsource: {product: windows, category: process_creation}
+filter: {rules: any, s: {CommandLine|endswith: who%s}, condition: not s}
+"""
+MANY = EVENT.format("whoami").replace("EventID: 1,", "EventID: 1, Computer: A,")
+
+
+def test_files_of_a_folder_go_together(folder: Path) -> None:
+    """A correlation is tested with the rule that it names in another file, and every rule with the folder's filters."""
+    correlation, rule = CORRELATION.split("---\n")
+    test = SEQUENCE.format(3, MANY, MANY)
+    write(folder, {"rules/deep/a.yml": rule, "rules/b.yml": correlation, "tests/deep/a.yml": cases(), "tests/b.yml": test})
+    assert [(item.title, item.outcome) for item in run_tests(folder, {})] == [("Many", "passed"), ("Whoami", "passed")]
+    write(folder, {"rules/filter.yml": FILTER % "else"})
+    assert {item.outcome for item in run_tests(folder, {})} == {"passed"}
+    write(folder, {"rules/filter.yml": FILTER % "ami"})
+    found = list(run_tests(folder, {}))
+    assert [item.outcome for item in found] == ["failed", "failed"]
+    assert "its rules have the filter 'Ours' of" in found[0].problems[0]
+    assert "taken by the filter 'Ours' of" in found[1].problems[0]
+
+
+def test_filters_from_elsewhere(folder: Path) -> None:
+    """Further filters are applied too, and are not themselves told of; a filter of a rule that is not there is unusable."""
+    write(folder, {"rules/deep/a.yml": RULE, "tests/deep/a.yml": cases()})
+    further = [RuleFile("elsewhere.yml", (FILTER % "ami").encode())]
+    (found,) = run_tests(folder, {}, further)
+    assert (found.outcome, "of elsewhere.yml" in found.problems[0]) == ("failed", True)
+    write(folder, {"rules/filter.yml": (FILTER % "ami").replace("any", "[gone]")})
+    assert [item.outcome for item in run_tests(folder, {})] == ["unusable", "passed"]
+
+
+def test_tests_are_no_rules(tmp_path: Path) -> None:
+    """A folder and a zip with rules and `tests` hold no invalid rule; a rule in a folder of that name stays one."""
+    (tmp_path / "tests").mkdir()
+    write(tmp_path, {"a.yml": RULE, "tests/a.yml": cases(), "tests/rule.yml": RULE.replace("444", "777")})
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in sorted(tmp_path.rglob("*.yml")):
+            archive.write(path, path.relative_to(tmp_path))
+    for path in (tmp_path, tmp_path / "all.zip"):
+        found = load_rules(read_rule_files([path]), {})
+        assert (len(found.plans), found.rejected) == (2, [])
 
 
 def test_unusable_rule(folder: Path) -> None:

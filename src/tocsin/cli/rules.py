@@ -25,7 +25,7 @@ from tocsin.rules.modifiers import MODIFIERS
 from tocsin.rules.parse import parse_text
 from tocsin.rules.rule import Meta
 from tocsin.runs.outputs import check_output, writing
-from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, rule_paths, waits_for_site
+from tocsin.runs.packs import add_pack, installed_packs, remove_pack, resolve_rules, rule_paths, tested_by, waits_for_site
 from tocsin.runs.rule_tests import junit, run_tests
 from tocsin.runs.ruleset import Rejected, RuleFile, RuleSet, load_rules, read_rule_files
 
@@ -133,25 +133,29 @@ def check(paths: tuple[str, ...], config: Path | None, site: Path | None, today:
 def run_rule_tests(packs: tuple[str, ...], config: Path | None, site: Path | None, junit_path: Path | None) -> int:
     """Run the positive and negative tests of rules [default: of the packs that ship with Tocsin].
 
-    Exit code 4 when a rule fails its test or cannot be used.
+    Filters are applied: those of the folder and of added packs. A folder of filters alone is tried on the packs that ship. Exit
+    code 4 when a rule fails its test or cannot be used, or when no rule has a test.
     """
     if junit_path:
         check_output(junit_path)
     placeholders = all_placeholders(config, read_site(site))
-    names = packs or tuple(pack.name for pack in installed_packs() if pack.built_in)
-    results = [result for folder in rule_paths(names, ()) for result in run_tests(folder, placeholders)]
+    folders, filters = tested_by(packs)
+    results = [result for folder in folders for result in run_tests(folder, placeholders, filters)]
     for result in results:
         if result.outcome in ("failed", "unusable", "untested"):
             for problem in result.problems:
                 click.echo(safe_text(f"{result.outcome}: {result.path}: {result.title}: {problem}"))
     if junit_path:
         with writing(junit_path) as out:
-            out.write(junit(results, ", ".join(names)))
+            out.write(junit(results, ", ".join(packs or [folder.name for folder in folders])))
     counts = Counter(result.outcome for result in results)
     click.echo(
         f"{counts['passed']} rules passed with {sum(result.events for result in results):,} events, {counts['failed']} failed, "
         f"{counts['untested']} without a test, {counts['unusable']} unusable, {counts['waiting']} waiting for a site file"
     )
+    if counts["untested"] and not counts["passed"] and not counts["failed"]:
+        click.echo("error: no rule has a test, so nothing was shown [U004]", err=True)
+        return EXIT_REJECTED
     return EXIT_REJECTED if counts["failed"] or counts["unusable"] else 0
 
 

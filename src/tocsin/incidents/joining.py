@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tocsin.findings import Finding
+from tocsin.incidents.apart import told_apart
 from tocsin.incidents.facts import Facts, facts_of
 from tocsin.incidents.incident import Incident, IncidentRule, Member, Stage
 from tocsin.incidents.links import EVENT, Groups, Link, in_time, link
-from tocsin.incidents.processes import told_apart
 from tocsin.incidents.scoring import score, summary_of, title_of
 from tocsin.incidents.trees import trees
 from tocsin.rules.rule import LEVELS

@@ -31,6 +31,7 @@ _DOWNLOAD_BYTES: Final = 256 << 20
 _TIMEOUT_S: Final = 60
 _SHOWN_REASONS: Final = 5
 _OF_RULES: Final = frozenset({"detection", "logsource", "correlation", "action", "filter"})
+_DETECTION: Final = re.compile(rb"^detection:", re.MULTILINE)
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -87,6 +88,19 @@ def resolve_rules(rules: Sequence[str], packs: Sequence[str]) -> list[Path]:
     return installed + found if found and not packs and _hold_filters_only(found) else found or installed
 
 
+def tested_by(names: Sequence[str]) -> tuple[list[Path], list[RuleFile]]:
+    """Return the folders whose rules are tested when these are named, and the filters that are applied beside their own.
+
+    Those are the filters of added packs, which every scan applies. Without names, and for filters alone, the packs that ship
+    are tested. Raises: UsageError U001 for a name that is neither path nor pack.
+    """
+    packs, paths = installed_packs(), rule_paths(names, ())
+    added = [file for pack in packs if not pack.built_in for file in read_rule_files([pack.path]) if _holds_filters(file)]
+    if paths and not _hold_filters_only(paths):
+        return paths, added
+    return [pack.path for pack in packs if pack.built_in], [*added, *read_rule_files(paths)]
+
+
 def rule_paths(rules: Sequence[str], packs: Sequence[str]) -> list[Path]:
     """Return the paths that names stand for, of packs or of files. Raises: UsageError U001 for a name of neither."""
     return [_path_or_pack(name) for name in rules] + [_pack(name) for name in packs]
@@ -100,7 +114,7 @@ def _hold_filters_only(paths: Sequence[Path]) -> bool:
 
 
 def _holds_filters(file: RuleFile) -> bool:
-    if b"filter:" not in file.text:
+    if b"filter:" not in file.text or _DETECTION.search(file.text):
         return False
     try:
         documents = load_documents(file.text, file.label)
@@ -249,5 +263,6 @@ __all__ = [
     "remove_pack",
     "resolve_rules",
     "rule_paths",
+    "tested_by",
     "waits_for_site",
 ]

@@ -6,8 +6,8 @@ import io
 import json
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -56,11 +56,11 @@ class RuleTest(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-def run_tests(folder: Path, placeholders: Mapping[str, Sequence[str]]) -> Iterator[RuleTest]:
-    """Run the tests of every rule of a folder, in the order of its files.
+def run_tests(folder: Path, placeholders: Mapping[str, Sequence[str]], filters: Sequence[RuleFile] = ()) -> Iterator[RuleTest]:
+    """Run the tests of every rule of a folder, in the order of its files, with the folder's filters and further ones applied.
 
-    The test of `rules/a/b.yml`, or of `a/b.yml` in a folder without `rules`, is `tests/a/b.yml`. Raises: UsageError U004 when
-    the folder holds no rule.
+    All files are loaded together as for a scan, so a correlation may name a rule of another file. The test of `rules/a/b.yml`,
+    or of `a/b.yml` in a folder without `rules`, is `tests/a/b.yml`. Raises: UsageError U004 when the folder holds no rule.
     """
     if not folder.is_dir():
         raise UsageError("U004", f"{folder} is no folder", hint="tests lie in files beside the rules, so a folder is needed")
@@ -68,11 +68,12 @@ def run_tests(folder: Path, placeholders: Mapping[str, Sequence[str]]) -> Iterat
     files = [file for file in read_rule_files([inside]) if not Path(file.label).is_relative_to(folder / _TESTS)]
     if not files:
         raise UsageError("U004", f"{folder}: no rule file (.yml, .yaml)", hint="nothing was tested")
+    testing = _Testing([*files, *filters], placeholders)
     used: set[Path] = set()
     for file in files:
         path = folder / _TESTS / _relative(file.label, inside)
         used.add(path)
-        yield from _of_file(file, path, placeholders)
+        yield from testing.of_file(file.label, path)
     for path in sorted((folder / _TESTS).rglob("*.y*ml")):
         if path not in used:
             yield RuleTest(path.stem, str(path), "", "failed", 0, ("the test belongs to no rule: no rule file has its name",))
@@ -84,58 +85,92 @@ def _relative(label: str, folder: Path) -> Path:
     return Path(label).relative_to(folder) if Path(label).is_relative_to(folder) else Path(label.removeprefix(shipped))
 
 
-def _of_file(file: RuleFile, path: Path, placeholders: Mapping[str, Sequence[str]]) -> Iterator[RuleTest]:
-    found = load_rules([file], placeholders)
-    for item in found.rejected:
-        outcome: Outcome = "waiting" if waits_for_site(item.note) else "unusable"
-        yield RuleTest(item.note.title, file.label, item.note.id, outcome, 0, (item.note.reason,))
-    try:
-        cases = _cases(path)
-    except RuleError as error:
-        yield from (_result(plan, file.label, "failed", 0, (str(error),)) for plan in found.plans)
-        return
-    wanted = {str(case["rule"]) for case in cases}
-    for correlation in found.correlations:
-        if correlation.reported:
-            yield _of_correlation(correlation, found, file.label, path, cases)
-    serving = {item.rule for correlation in found.correlations for item in correlation.inputs}
-    for number, plan in enumerate(found.plans):
-        if number in serving and plan.meta.id not in wanted:
-            continue  # it is tested by what its correlation finds
-        of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
-        if of_rule:
-            events, problems = _try(plan, of_rule)
-            yield _result(plan, file.label, "failed" if problems else "passed", events, problems)
-        elif cases:
-            problem = f"{path}: is the test of {', '.join(sorted(wanted))}, not of this rule"
-            yield _result(plan, file.label, "failed", 0, (problem,))
-        else:
-            yield _result(plan, file.label, "untested", 0, (f"there is no {path}",))
+class _Testing:
+    """The rules and filters of a run of tests, loaded together."""
 
+    def __init__(self, files: Sequence[RuleFile], placeholders: Mapping[str, Sequence[str]]) -> None:
+        self.files, self.placeholders = files, placeholders
+        self.rules = load_rules(files, placeholders)
+        self.serving = {item.rule for plan in self.rules.correlations for item in plan.inputs}
+        self.by_path: defaultdict[str, list[int]] = defaultdict(list)
+        for number, plan in enumerate(self.rules.plans):
+            self.by_path[plan.meta.path].append(number)
 
-def _of_correlation(
-    plan: CorrelationPlan, rules: RuleSet, label: str, path: Path, cases: Sequence[Mapping[str, Any]]
-) -> RuleTest:
-    """Scan each sequence of events, and compare what the correlation finds with what it must."""
-    of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
-    if not of_rule:
-        return RuleTest(plan.meta.title, label, plan.meta.id, "untested", 0, (f"{path} has no test of it",))
-    problems: list[str] = []
-    events = 0
-    for kind, wanted in KINDS:
-        for number, sequence in enumerate((item for case in of_rule for item in case[kind]), 1):
-            if not isinstance(sequence, list):
-                problems.append(f"{kind} {number} is no list of entries with at, and event or text")
-                continue
-            try:
-                lines = [line for entry in sequence for line in sequence_lines(entry)]
-            except (KeyError, TypeError, ValueError) as error:
-                problems.append(f"{kind} sequence {number} has an entry without at, event or text: {error!r}")
-                continue
-            events += len(lines)
-            if (plan.meta.id in _found(rules, lines)) is not wanted:
-                problems.append(f"{kind} sequence {number} {'does not match' if wanted else 'matches, and must not'}")
-    return RuleTest(plan.meta.title, label, plan.meta.id, "failed" if problems else "passed", events, tuple(problems))
+    def of_file(self, label: str, path: Path) -> Iterator[RuleTest]:
+        """Run the tests at a path, which are those of the rules of a file."""
+        for item in self.rules.rejected:
+            if item.note.path == label:
+                outcome: Outcome = "waiting" if waits_for_site(item.note) else "unusable"
+                yield RuleTest(item.note.title, label, item.note.id, outcome, 0, (item.note.reason,))
+        plans = self.by_path[label]
+        try:
+            cases = _cases(path)
+        except RuleError as error:
+            yield from (_result(self.rules.plans[number], label, "failed", 0, (str(error),)) for number in plans)
+            return
+        wanted = {str(case["rule"]) for case in cases}
+        for correlation in self.rules.correlations:
+            if correlation.reported and correlation.meta.path == label:
+                yield self._of_correlation(correlation, path, cases)
+        for number in plans:
+            plan = self.rules.plans[number]
+            if number in self.serving and plan.meta.id not in wanted:
+                continue  # it is tested by what its correlation finds
+            of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
+            if of_rule:
+                events, problems = _try(plan, of_rule, partial(self._taken_by, number))
+                yield _result(plan, label, "failed" if problems else "passed", events, problems)
+            elif cases:
+                problem = f"{path}: is the test of {', '.join(sorted(wanted))}, not of this rule"
+                yield _result(plan, label, "failed", 0, (problem,))
+            else:
+                yield _result(plan, label, "untested", 0, (f"there is no {path}",))
+
+    def _taken_by(self, number: int, entry: Mapping[str, Any] | str) -> str:
+        """Return which filters take an event from a rule, empty for none."""
+        taken = [item.filter for item in self.rules.suppressions if item.rule == number and entry_matches(item.plan, entry)]
+        return self._named(taken, "taken by")
+
+    def _named(self, numbers: Sequence[int], what: str) -> str:
+        filters = [self.rules.filters[number] for number in numbers]
+        return f" ({what} {', '.join(f'the filter {item.title!r} of {item.path}' for item in filters)})" if filters else ""
+
+    def _of_correlation(self, plan: CorrelationPlan, path: Path, cases: Sequence[Mapping[str, Any]]) -> RuleTest:
+        """Scan each sequence of events, and compare what the correlation finds with what it must."""
+        meta = plan.meta
+        of_rule = [case for case in cases if str(case["rule"]) == meta.id]
+        if not of_rule:
+            return RuleTest(meta.title, meta.path, meta.id, "untested", 0, (f"{path} has no test of it",))
+        rules, below = self._with_what_it_names(plan)
+        filtered = sorted({item.filter for item in self.rules.suppressions if item.rule in below})
+        problems: list[str] = []
+        events = 0
+        for kind, wanted in KINDS:
+            for number, sequence in enumerate((item for case in of_rule for item in case[kind]), 1):
+                if not isinstance(sequence, list):
+                    problems.append(f"{kind} {number} is no list of entries with at, and event or text")
+                    continue
+                try:
+                    lines = [line for entry in sequence for line in sequence_lines(entry)]
+                except (KeyError, TypeError, ValueError) as error:
+                    problems.append(f"{kind} sequence {number} has an entry without at, event or text: {error!r}")
+                    continue
+                events += len(lines)
+                if (meta.id in _found(rules, lines)) is not wanted:
+                    said = f"does not match{self._named(filtered, 'its rules have')}" if wanted else "matches, and must not"
+                    problems.append(f"{kind} sequence {number} {said}")
+        return RuleTest(meta.title, meta.path, meta.id, "failed" if problems else "passed", events, tuple(problems))
+
+    def _with_what_it_names(self, plan: CorrelationPlan) -> tuple[RuleSet, set[int]]:
+        """Return the rules of the files that a correlation leads to, with all filters, and the numbers of its rules."""
+        paths, below, left = {item.path for item in self.rules.filters}, set[int](), [plan]
+        while left:
+            item = left.pop()
+            paths.add(item.meta.path)
+            below |= {entry.rule for entry in item.inputs if entry.rule >= 0}
+            left += [self.rules.correlations[entry.correlation] for entry in item.inputs if entry.correlation >= 0]
+        paths |= {self.rules.plans[number].meta.path for number in below}
+        return load_rules([file for file in self.files if file.label in paths], self.placeholders), below
 
 
 def sequence_lines(entry: Mapping[str, Any]) -> list[str]:
@@ -212,8 +247,10 @@ def _text(entry: Mapping[str, Any] | Sequence[Any] | str) -> str:
     return entry if isinstance(entry, str) else json.dumps(entry, default=str)
 
 
-def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str, ...]]:
-    """Show every event to the rule; return their number, and those that went wrong."""
+def _try(
+    plan: Plan, cases: Sequence[Mapping[str, Any]], taken_by: Callable[[Mapping[str, Any] | str], str]
+) -> tuple[int, tuple[str, ...]]:
+    """Show every event to the rule; return their number, and those that went wrong; `taken_by` tells of filters."""
     problems: list[str] = []
     events = 0
     for case in cases:
@@ -226,7 +263,7 @@ def _try(plan: Plan, cases: Sequence[Mapping[str, Any]]) -> tuple[int, tuple[str
                     problems.append(f"{kind} event {number} cannot be read: {error}")
                     continue
                 if matched is not wanted:
-                    said = "matches, and must not" if matched else "does not match"
+                    said = "matches, and must not" if matched else f"does not match{taken_by(entry)}"
                     problems.append(f"{kind} event {number} {said}: {_short(entry)}")
     return events, tuple(problems)
 

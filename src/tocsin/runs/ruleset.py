@@ -39,6 +39,8 @@ _PACK: Final = "pack.yml"
 _PACKS: Final = f"{Path(__file__).parent.parent / 'packs'}{os.sep}"
 _DOCUMENTS: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _ACTION: Final = re.compile(r"^action:", re.MULTILINE)
+_TEST: Final = re.compile(rb"^(positive|negative):", re.MULTILINE)
+_RULE: Final = re.compile(rb"^(detection|correlation|filter):", re.MULTILINE)
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 Progress = Callable[[int, int], None]
 
@@ -133,7 +135,7 @@ def rule_files(paths: Sequence[Path]) -> Iterator[RuleFile]:
         if not path.exists():
             raise UsageError("U001", f"no such rule path: {path}", hint="give a file, a folder, a zip or a pack's name")
         for found in _rule_paths(path):
-            yield from _read(found, seen)
+            yield from _read(found, seen, found[len(str(path)) :])
 
 
 def _rule_paths(path: Path) -> Iterator[str]:
@@ -147,7 +149,8 @@ def _rule_paths(path: Path) -> Iterator[str]:
         yield from (f"{folder}/{name}" for name in sorted(names) if name.lower().endswith(_SUFFIXES))
 
 
-def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
+def _read(path: str, seen: set[tuple[int, int]], inside: str) -> list[RuleFile]:
+    """Return the rules of a file, `inside` being its path below the folder that was given: tests beside rules are no rules."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - thousands of files, and Path costs as much as reading them
             status = os.fstat(file.fileno())
@@ -155,6 +158,8 @@ def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
                 return []
             seen.add((status.st_dev, status.st_ino))
             text = file.read()
+        if inside and _is_test(inside, text):
+            return []
         if text.startswith(_ZIP_MAGIC):
             return _read_zip(Path(path))
         label = path.removeprefix(_PACKS)  # a rule that ships with Tocsin has the same path wherever it is installed
@@ -165,6 +170,11 @@ def _read(path: str, seen: set[tuple[int, int]]) -> list[RuleFile]:
 
 def _unreadable(error: OSError) -> None:
     raise UsageError("U004", f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _is_test(inside: str, text: bytes) -> bool:
+    """Tell whether a file in a folder `tests` is a test of rules, by its keys."""
+    return f"/{_TESTS}/" in inside and bool(_TEST.search(text)) and not _RULE.search(text)
 
 
 def _is_pack_test(parts: tuple[str, ...], names: set[str]) -> bool:
@@ -184,7 +194,9 @@ def _read_zip(path: Path) -> list[RuleFile]:
             total += info.file_size
             if total > _ARCHIVED_BYTES:
                 raise UsageError("U004", f"{path}: holds more than {_ARCHIVED_BYTES} bytes of rules")
-            files.append(RuleFile(f"{path}!/{info.filename}", archive.read(info)))
+            text = archive.read(info)
+            if not _is_test(f"/{info.filename}", text):
+                files.append(RuleFile(f"{path}!/{info.filename}", text))
     return files
 
 

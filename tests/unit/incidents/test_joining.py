@@ -193,6 +193,20 @@ def test_a_host_is_named_as_the_other_finding_names_it() -> None:
     ]  # fmt: skip
 
 
+def test_one_name_in_two_domains_is_two_hosts() -> None:
+    """Hosts with one first label are one while only one domain is seen; with a second, sessions and processes are apart too."""
+    names = ("DC01.alpha.example", "dc01", "dc01.ALPHA.example.")
+    assert len(join([finding(at, host=name) for at, name in enumerate(names)]).incidents) == 1
+    found = join([finding(at, host=name) for at, name in enumerate((*names, "dc01.beta.example"))])
+    assert numbers(found.incidents) == [[1, 3], [2], [4]]
+    for shared in ({"LogonId": "0x99"}, {"ProcessId": "0x77"}):
+        hosts = ("dc01.alpha.example", "dc01.alpha.example", "dc01.beta.example")
+        found = join([finding(600 * at, host=name, **shared) for at, name in enumerate(hosts)])
+        assert numbers(found.incidents) == [[1, 2], [3]]
+    addresses = join([finding(at, host=host) for at, host in enumerate(("10.0.0.1", "10.0.0.2"))])
+    assert len(addresses.incidents) == 2
+
+
 def created(minutes: float, number: str, image: str, parent: str, parent_image: str = "") -> Finding:
     """Return a finding on the creation of a process that is known by its number."""
     return finding(minutes, "A", NewProcessId=number, NewProcessName=image, ProcessId=parent, ParentProcessName=parent_image)
