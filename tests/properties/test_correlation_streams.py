@@ -165,6 +165,21 @@ def test_chains_find_what_the_reference_finds(
     assert sorted(wanted) == sorted(scanned(plans, matched, random))
 
 
+def test_runs_that_share_an_event_happen_each() -> None:
+    """Where two runs share an event, as a window between them does not match, a chain counts both."""
+    named = {"groups": (), "values": ()}
+    four, one = (Demand((Bound("gte", number),), (), -1) for number in (4, 1))
+    inner = CorrelationPlan(Meta("c", "c"), "event_count", (Input("r", "r", 0, -1, **named),), (), 5 * SECOND, four)
+    outer = CorrelationPlan(Meta("outer", "outer"), "event_count", (Input("c", "c", -1, 0, **named),), (), 100 * SECOND, one)
+    events = [
+        Occurrence(0, round(time * SECOND), place, Body(0, "f", "json", 0, 1, "h", (), ()))
+        for place, time in enumerate((0, 0.1, 1, 3, 5.5, 6.5, 6.6))
+    ]
+    assert [len(runs) for runs in evaluate([inner, outer], {0: events})] == [2, 1]
+    found = sorted(scanned([inner, outer], {0: events}, Random(1)))
+    assert [(title, count) for title, *_, count, _ in found] == [("c", 4), ("c", 4), ("outer", 2)]
+
+
 def scanned(plans: list[CorrelationPlan], matched: dict[int, list[Occurrence]], random: Random) -> list[tuple[Any, ...]]:
     """Return what the end of a scan makes of matched events that lie in several files."""
     with tempfile.TemporaryDirectory() as name:

@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations, product
@@ -38,6 +38,7 @@ class Run:
     group: Texts
     events: frozenset[Seen]
     peak: Fraction
+    windows: tuple[frozenset[Seen], ...]
 
     @property
     def first_us(self) -> int:
@@ -73,8 +74,8 @@ def _chained(plan: CorrelationPlan, occurrences: Sequence[Occurrence], outer: Co
     made: dict[tuple[object, ...], Occurrence] = {}
     for group, events in _groups(plan, occurrences).items():
         runs = _runs(plan, group, events)
-        for time, event in sorted(happenings(plan, events), key=lambda item: (item[0], item[1].time_us, item[1].place)):
-            run = next(run for run in runs if event in run.events)
+        for time, event, window in happenings(plan, events):
+            run = next(run for run in runs if window in run.windows)
             known = dict(zip(plan.carries, event.body.carried, strict=True))
             known |= {name: (text,) for name, text in zip(plan.group_by, group, strict=True)}
             names = outer.inputs[place]
@@ -96,19 +97,20 @@ def _groups(plan: CorrelationPlan, occurrences: Iterable[Occurrence]) -> dict[Te
     return groups
 
 
-def happenings(plan: CorrelationPlan, events: frozenset[Seen] | set[Seen]) -> set[tuple[int, Seen]]:
-    """Return when a correlation happens for which event of a group, for correlations of it.
+def happenings(plan: CorrelationPlan, events: Collection[Seen]) -> list[tuple[int, Seen, frozenset[Seen]]]:
+    """Return when a correlation happens for which event of a group, for correlations of it, and the window that counts then.
 
     When its condition comes to hold it happens for each event of the window, and while it holds for each further event.
     """
-    found: set[tuple[int, Seen]] = set()
+    found: list[tuple[int, Seen, frozenset[Seen]]] = []
     held = False
     for time in sorted({event.time_us for event in events}):
         window = _window(plan, events, time)
         around = next(span for span in _windows(plan, events) if window <= span)
         holds = _measure(plan, window) is not None and _measure(plan, around) is not None
         if holds:
-            found |= {(time, event) for event in window if not held or event.time_us == time}
+            happening = (event for event in window if not held or event.time_us == time)
+            found += [(time, event, around) for event in sorted(happening, key=lambda item: (item.time_us, item.place))]
         held = holds
     return found
 
@@ -148,9 +150,9 @@ def _runs(plan: CorrelationPlan, group: Texts, events: set[Seen]) -> list[Run]:
             continue
         if window & before:
             last = runs.pop()
-            runs.append(Run(group, last.events | window, max(last.peak, measure)))
+            runs.append(Run(group, last.events | window, max(last.peak, measure), (*last.windows, window)))
         else:
-            runs.append(Run(group, window, measure))
+            runs.append(Run(group, window, measure, (window,)))
         before = window
     return runs
 

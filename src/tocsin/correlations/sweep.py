@@ -31,7 +31,8 @@ class Runs:
     """Matching runs: slices of `rows` (first, last plus one), and the largest measure of a window in each.
 
     `rows` are rows as they were given, sorted by group, time and place, each one once. `ends` tells for each window the row
-    after its last, `begins` its first row; `held` whether the condition holds in it and in the counting window around it.
+    after its last, `begins` its first row; `held` whether the condition holds in it and in the counting window around it, and
+    `run` the run of that one then.
     """
 
     rows: NDArray[np.void]
@@ -41,6 +42,7 @@ class Runs:
     begins: Ints
     ends: Ints
     held: Bools
+    run: Ints
 
 
 def sweep(plan: CorrelationPlan, rows: NDArray[np.void]) -> Runs:
@@ -49,18 +51,20 @@ def sweep(plan: CorrelationPlan, rows: NDArray[np.void]) -> Runs:
     begins, ends = _windows(plan, table)
     if not len(table):
         nothing = np.zeros(0, np.int64)
-        return Runs(table, nothing, nothing, np.zeros(0), nothing, nothing, np.zeros(0, np.bool_))
+        return Runs(table, nothing, nothing, np.zeros(0), nothing, nothing, np.zeros(0, np.bool_), nothing)
     held, measure = _measure(plan, table, begins, ends)
     counting = np.append(begins[1:] > begins[:-1], True)
     chosen = np.flatnonzero(counting)
     matching = held[chosen]
     joined = np.zeros(len(chosen), np.bool_)
     joined[1:] = matching[1:] & matching[:-1] & (begins[chosen[1:]] < ends[chosen[:-1]])
-    starts = np.flatnonzero(matching & ~joined)
+    begun = matching & ~joined
+    starts = np.flatnonzero(begun)
     stops = np.flatnonzero(matching & ~np.append(joined[1:], False))
     peaks = np.maximum.reduceat(np.where(matching, measure[chosen], -np.inf), starts) if len(starts) else np.zeros(0)
-    around = chosen[np.searchsorted(chosen, np.arange(len(ends)))]
-    return Runs(table, begins[chosen[starts]], ends[chosen[stops]], peaks, begins, ends, held & held[around])
+    around = np.searchsorted(chosen, np.arange(len(ends)))
+    run = np.cumsum(begun)[around] - 1
+    return Runs(table, begins[chosen[starts]], ends[chosen[stops]], peaks, begins, ends, held & matching[around], run)
 
 
 def happenings(runs: Runs) -> list[tuple[int, int, int, int]]:
@@ -74,8 +78,7 @@ def happenings(runs: Runs) -> list[tuple[int, int, int, int]]:
         begin, end = int(runs.begins[window]), int(runs.ends[window])
         before = int(runs.ends[window - 1]) if window else 0
         goes_on = window > 0 and runs.held[window - 1] and group[before - 1] == group[end - 1]
-        run = int(np.searchsorted(runs.first, end - 1, "right")) - 1
-        found.append((int(time[end - 1]), before if goes_on else begin, end, run))
+        found.append((int(time[end - 1]), before if goes_on else begin, end, int(runs.run[window])))
     return found
 
 

@@ -17,8 +17,8 @@ def told_apart(facts: Sequence[Facts]) -> list[Facts]:
 def _hosts_apart(facts: Sequence[Facts]) -> Sequence[Facts]:
     """Return findings in which a name that is seen in two domains stands for a host in each.
 
-    A name without a domain is a third then, since it may be either. Keys of sessions and of numbered processes begin with that of
-    their host.
+    A name without a domain is a third then, since it may be either. Keys of sessions and of numbered processes begin with
+    that of their host.
     """
     full = [item.host.lower().rstrip(".") if "." in item.host else "" for item in facts]
     domains: dict[str, set[str]] = {}
