@@ -1,7 +1,8 @@
 """The narrowest selections that hold for every false positive, and for nothing that has to stay.
 
-A selection is a conjunction of tests that all its false positives share. It begins with the fields that say most, and takes
-more until nothing that must stay is touched and no test more would spare an unmarked finding. Where the false positives share
+A selection is a conjunction of tests that all its false positives share. It begins with the fields that say most, with the host
+and the account if they are the same in all, and takes more until nothing that must stay is touched and no test more would spare
+an unmarked finding. Where the false positives share
 too little they are divided by the values of a field, into as few groups as will do.
 """
 
@@ -222,7 +223,7 @@ def _is_strong(selection: Selection | None) -> bool:
 
 
 def _core(features: Sequence[Feature]) -> list[Feature]:
-    """Return the tests to begin with: a few that say most, whatever the data would need."""
+    """Return the tests to begin with: a few that say most, and where it happened, whatever the data would need."""
     plain = [feature for feature in features if feature.kind == Kind.PLAIN]
     ranked = [feature for feature in features if feature.kind in (Kind.PROGRAM, Kind.TESTED)]
     ranked += sorted(plain, key=lambda item: (not item.is_exact, -item.size, item.field))
@@ -231,7 +232,17 @@ def _core(features: Sequence[Feature]) -> list[Feature]:
         if len(chosen) < _CORE and feature.values not in [known.values for known in chosen]:
             chosen.append(feature)
     addresses = [feature for feature in features if feature.kind == Kind.ADDRESS]
-    return chosen + addresses[:_ENDS] or list(features[:_CORE])
+    chosen = chosen + addresses[:_ENDS] or list(features[:_CORE])
+    return chosen + [feature for feature in _where(features) if feature not in chosen]
+
+
+def _where(features: Sequence[Feature]) -> list[Feature]:
+    """Return the host and the account, where all false positives have the same: elsewhere the same may be an attack."""
+    found = []
+    for kind in (Kind.HOST, Kind.ACCOUNT):
+        same = [feature for feature in features if feature.kind == kind and feature.is_exact and len(feature.values) == 1]
+        found += sorted(same, key=lambda item: (not item.field.lower().endswith("user"), "user" not in item.field.lower()))[:1]
+    return found
 
 
 def cautions(proposal: Proposal) -> list[str]:

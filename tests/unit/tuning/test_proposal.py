@@ -41,10 +41,19 @@ def test_hosts_and_accounts_stay_out_where_they_are_not_needed() -> None:
     assert found == [{"Image": (AGENT["Image"],), "CommandLine": (AGENT["CommandLine"],)}]
 
 
+def test_one_host_and_one_account_are_part_of_the_filter() -> None:
+    """What all false positives have in common of host and account is taken: the same elsewhere may be an attack."""
+    both = {"Image": (AGENT["Image"],), "CommandLine": (AGENT["CommandLine"],), "Computer": ("A",), "User": ("SYSTEM",)}
+    assert written(sample()) == [both]
+    assert written(sample(), sample(Computer="B")) == [{key: both[key] for key in ("Image", "CommandLine", "User")}]
+    named = sample(SubjectDomainName="X", SubjectUserName="ann", SubjectUserSid="S-1-5-18", User="-")
+    assert written(named)[0].keys() == {"Image", "CommandLine", "Computer", "SubjectUserName"}
+
+
 def test_an_unmarked_finding_is_spared_by_one_more_field() -> None:
-    """Where unmarked findings would go, the field that tells them apart is taken, even a host."""
-    found = written(sample(), unmarked=(sample(Computer="B"), sample(Computer="C")))
-    assert found == [{"Image": (AGENT["Image"],), "CommandLine": (AGENT["CommandLine"],), "Computer": ("A",)}]
+    """Where unmarked findings would go, the field that tells them apart is taken, even several hosts."""
+    found = written(sample(), sample(Computer="D", User="x"), unmarked=(sample(Computer="B"), sample(Computer="C")))
+    assert found == [{"Image": (AGENT["Image"],), "CommandLine": (AGENT["CommandLine"],), "Computer": ("A", "D")}]
 
 
 def test_false_positives_of_two_kinds_are_divided() -> None:
