@@ -40,6 +40,8 @@ KINDS = {
     ("security", "4724"): "account",
     ("security", "4725"): "account",
     ("security", "4726"): "account",
+    **{("security", number): "account" for number in ("4723", "4729", "4733", "4738", "4740", "4741", "4742", "4743")},
+    **{("security", number): "account" for number in ("4757", "4767", "4781")},
     ("security", "4728"): "account",
     ("security", "4732"): "account",
     ("security", "4756"): "account",

@@ -25,6 +25,27 @@ KINDS: Final = (LOGON, LOGON_FAILURE, PROCESS, SERVICE, TASK, LOG_CLEARED, ACCOU
 _LONGEST: Final = 4096
 _SCRIPT: Final = 1 << 15
 _CONTENT: Final = 1 << 16
+_VALUE: Final = 200
+_ATTRIBUTES: Final = (
+    "SamAccountName",
+    "DisplayName",
+    "UserPrincipalName",
+    "DnsHostName",
+    "ServicePrincipalNames",
+    "HomeDirectory",
+    "ScriptPath",
+    "ProfilePath",
+    "UserWorkstations",
+    "PasswordLastSet",
+    "AccountExpires",
+    "PrimaryGroupId",
+    "AllowedToDelegateTo",
+    "NewUacValue",
+    "UserAccountControl",
+    "SidHistory",
+    "LogonHours",
+)
+"""What a change of an account may tell, empty or `-` where it stays. Source: Microsoft, events 4738 and 4742."""
 _USERADD: Final = re.compile(r"new user: name=([^,\s]+)")
 
 
@@ -146,18 +167,51 @@ def _log_cleared(event: Event) -> Activity:
     return Activity(LOG_CLEARED, f"log {log or event.gate.channel} cleared{_by(user)}", user)
 
 
-def _account(done: str) -> Teller:
+def _account(done: str, kind: str = "account") -> Teller:
     def tell(event: Event) -> Activity:
         user = account(event, "Subject")
-        return Activity(ACCOUNT, f"account {account(event, 'Target') or 'without a name'} {done}{_by(user)}", user)
+        return Activity(ACCOUNT, f"{kind} {account(event, 'Target') or 'without a name'} {done}{_by(user)}", user)
 
     return tell
 
 
-def _group_member(event: Event) -> Activity:
+def _account_changed(kind: str) -> Teller:
+    """Return the teller of a change that names what has another value now: the fields that are not empty."""
+
+    def tell(event: Event) -> Activity:
+        user = account(event, "Subject")
+        changed = [
+            f"{name} {_cut(value, _VALUE)}"
+            for name in _ATTRIBUTES
+            if (value := " ".join(text_of(event, name).split())) not in ("", "-")
+        ]
+        what = f"{kind} {account(event, 'Target') or 'without a name'} changed{_by(user)}"
+        return Activity(ACCOUNT, f"{what}: {', '.join(changed)}" if changed else what, user)
+
+    return tell
+
+
+def _account_renamed(event: Event) -> Activity:
     user = account(event, "Subject")
-    member = text_of(event, "MemberName") or text_of(event, "MemberSid") or "somebody"
-    return Activity(ACCOUNT, f"{member} added to the group {account(event, 'Target') or 'without a name'}{_by(user)}", user)
+    names = (text_of(event, f"{which}TargetUserName") or "without a name" for which in ("Old", "New"))
+    return Activity(ACCOUNT, f"account {' renamed to '.join(names)}{_by(user)}", user)
+
+
+def _account_locked(event: Event) -> Activity:
+    """Tell of a lockout; what stands for the domain in it is the station from which the logons came."""
+    name, station = text_of(event, "TargetUserName") or "without a name", text_of(event, "TargetDomainName")
+    return Activity(ACCOUNT, f"account {name} locked out" + (f", logons from {station}" if station else ""), "")
+
+
+def _group_member(done: str) -> Teller:
+    def tell(event: Event) -> Activity:
+        user = account(event, "Subject")
+        member = next(
+            (text for name in ("MemberName", "MemberSid") if (text := text_of(event, name)) not in ("", "-")), "somebody"
+        )
+        return Activity(ACCOUNT, f"{member} {done} the group {account(event, 'Target') or 'without a name'}{_by(user)}", user)
+
+    return tell
 
 
 def _script(event: Event) -> Activity:
@@ -257,9 +311,16 @@ _WINDOWS: Final[dict[tuple[str, str], Teller]] = {
     (_SECURITY, "4724"): _account("given another password"),
     (_SECURITY, "4725"): _account("disabled"),
     (_SECURITY, "4726"): _account("deleted"),
-    (_SECURITY, "4728"): _group_member,
-    (_SECURITY, "4732"): _group_member,
-    (_SECURITY, "4756"): _group_member,
+    (_SECURITY, "4723"): _account("asked for another password"),
+    (_SECURITY, "4738"): _account_changed("account"),
+    (_SECURITY, "4740"): _account_locked,
+    (_SECURITY, "4741"): _account("created", "computer account"),
+    (_SECURITY, "4742"): _account_changed("computer account"),
+    (_SECURITY, "4743"): _account("deleted", "computer account"),
+    (_SECURITY, "4767"): _account("unlocked"),
+    (_SECURITY, "4781"): _account_renamed,
+    **dict.fromkeys(((_SECURITY, event_id) for event_id in ("4728", "4732", "4756")), _group_member("added to")),
+    **dict.fromkeys(((_SECURITY, event_id) for event_id in ("4729", "4733", "4757")), _group_member("removed from")),
     (_POWERSHELL, "4104"): _script,
     ("powershellcore/operational", "4104"): _script,
     ("windows powershell", "400"): _engine,

@@ -33,6 +33,37 @@ SUBJECT = {"SubjectUserName": "bob", "SubjectDomainName": "CORP"}
 TARGET = {"TargetUserName": "eve", "TargetDomainName": "CORP"}
 
 
+@pytest.mark.parametrize(
+    ("event_id", "fields", "sentence"),
+    [
+        ("4741", TARGET | {"TargetUserName": "PC7$"}, r"computer account CORP\PC7$ created by CORP\bob"),
+        (
+            "4742",
+            TARGET | {"DnsHostName": "dc1", "SamAccountName": "-"},
+            r"computer account CORP\eve changed by CORP\bob: DnsHostName dc1",
+        ),
+        (
+            "4738",
+            TARGET | {"UserAccountControl": "\n\t%%2080\n\t%%2082", "SidHistory": "-", "NewUacValue": "0x210"},
+            r"account CORP\eve changed by CORP\bob: NewUacValue 0x210, UserAccountControl %%2080 %%2082",
+        ),
+        ("4738", TARGET, r"account CORP\eve changed by CORP\bob"),
+        ("4767", TARGET, r"account CORP\eve unlocked by CORP\bob"),
+        ("4781", {"OldTargetUserName": "DC1$", "NewTargetUserName": "dc1"}, r"account DC1$ renamed to dc1 by CORP\bob"),
+        ("4733", {"TargetUserName": "Users", "MemberName": "-"}, r"somebody removed from the group Users by CORP\bob"),
+    ],
+)
+def test_changes_of_accounts(event_id: str, fields: dict[str, str], sentence: str) -> None:
+    """What changed of an account is told with its values, a computer as a computer."""
+    assert windows(event_id, **SUBJECT, **fields) == ("account", sentence, r"CORP\bob")
+
+
+def test_a_lockout_names_the_station() -> None:
+    """What stands where a domain is elsewhere is the station from which the logons came."""
+    fields = {"TargetUserName": "eve", "TargetDomainName": "KIOSK"}
+    assert windows("4740", **SUBJECT, **fields) == ("account", "account eve locked out, logons from KIOSK", "")
+
+
 def test_sentences() -> None:
     """Each kind of event is one plain sentence, with the user that did it."""
     logon = {**TARGET, "LogonType": 3, "IpAddress": "10.0.0.1"}

@@ -53,6 +53,28 @@ def test_any_text(text: str) -> None:
     assert len(decoded(text)) <= MOST_PIECES
 
 
+def test_a_layer_that_is_no_text_is_told() -> None:
+    """A program or machine code inside the layers leaves its kind and size, and is not searched further."""
+    program = b"MZ\x90\x00" + bytes(range(256)) * 40
+    packed = base64.b64encode(deflated(program)).decode()
+    line = "[deflate of 10,244 bytes: a program of Windows, begins with 4d 5a 90 00 00 01 02 03]"
+    assert decoded(f"$d=[Convert]::FromBase64String('{packed}')") == [line]
+    assert decoded(f"$d='{packed}'") == []
+    code = base64.b64encode(b"\xfc\xe8" + bytes(range(128, 178))).decode()
+    (told,) = decoded(f"[Byte[]]$c = [System.Convert]::FromBase64String( '{code}' )")
+    assert told.startswith("[52 bytes: machine code by its first bytes, begins with fc e8")
+    bomb = base64.b64encode(gzip.compress(bytes(20 << 20))).decode()
+    assert decoded(f"FromBase64String('{bomb}')")[0].startswith(f"[gzip of more than {MOST_BYTES:,} bytes: no text")
+
+
+@pytest.mark.parametrize("script", ["Запустить", "実行する", "εκτέλεση", "تنفيذ", "Start Запустить"])
+def test_commands_in_any_script(script: str) -> None:
+    """The argument of PowerShell is UTF-16, whatever letters it has; that of another program is not taken for it."""
+    assert decoded(f"powershell -enc {encoded(script)}") == [script]
+    assert decoded("pwsh -ExecutionPolicy Unrestricted -File x.ps1") == []
+    assert decoded("grep -e passwordpassword") == []
+
+
 def test_bombs() -> None:
     """A compressed layer that would grow beyond measure is cut off, and the cut is told."""
     begun = time.process_time()
