@@ -53,6 +53,8 @@ def test_exit_codes(evidence: Path, tmp_path: Path) -> None:
         (("--field", "Image"), "U002"),
         (("--regex", "("), "U002"),
         (("--cidr", "10.0.0.0/99"), "U002"),
+        (("--cidr", "10.0.0.7/24"), "U002"),
+        (("--cidr", "fe80::1/10"), "U002"),
         (("--text", ""), "U002"),
         (("--since", "yesterday"), "U002"),
         (("--since", "2026-01-02", "--until", "2026-01-01"), "U002"),

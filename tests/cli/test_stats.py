@@ -164,3 +164,12 @@ def test_usage(tmp_path: Path) -> None:
     out = tmp_path / "s.json"
     assert tocsin("stats", log, "-o", out, "--quiet").stdout == b""
     assert json.loads(out.read_text())["complete"] is False
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_names_are_not_cut_off(columns: str, logs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However narrow the screen, the name of a log is shown whole, and no line is wider."""
+    monkeypatch.setenv("COLUMNS", columns)
+    told = tocsin("stats", *logs).stdout.decode()
+    assert "Microsoft-Windows-Sysmon/Operational\n" in told
+    assert max(map(len, told.splitlines())) <= int(columns)

@@ -57,6 +57,8 @@ _SHOWN_NAMES: Final = 3
 _MARGIN: Final = "  "
 _LEVEL_WIDTH: Final = max(map(len, _STYLES))
 _INCOMPLETE: Final = " INCOMPLETE: the scan ended early; this is only what was read until then "
+_LEAST_LAST: Final = 20
+"""Cells in which the last cell of a row is wrapped, if its words fit; with less room it goes below."""
 _REFRESH_S: Final = 0.1
 _RATE_S: Final = 0.5
 """Time from which a rate tells something, in seconds."""
@@ -145,16 +147,28 @@ class Screen:
 
     def prose(self, head: str, text: Text) -> None:
         """Print text after a head, wrapped under its first word."""
-        width = max(10, self._console.width - len(head))
+        width = max(10, self._console.width - cell_len(head))
         for number, line in enumerate(text.divide(_breaks(text.plain, width))):
             line.rstrip()
-            self._console.print(Text.assemble(head if number == 0 else " " * len(head), line), highlight=False)
+            self._console.print(Text.assemble(head if number == 0 else " " * cell_len(head), line), highlight=False)
 
     def row(self, cells: Text) -> None:
         """Print one line, cropped at the console's width."""
         cells = Text.assemble(_MARGIN, cells)
         cells.truncate(self._console.width, overflow="ellipsis")
         self._console.print(cells, highlight=False, no_wrap=True)
+
+    def last_whole(self, cells: str, last: Text) -> None:
+        """Print one line of which the last cell is shown whole: in several lines, or below where there is no room beside it."""
+        head = f"{_MARGIN}{cells}"
+        longest = max(map(cell_len, last.plain.split()), default=0)
+        if not longest:
+            self.row(Text(cells.rstrip()))
+        elif self._console.width - cell_len(head) >= min(last.cell_len, max(_LEAST_LAST, longest)):
+            self.prose(head, last)
+        else:
+            self.row(Text(cells.rstrip()))
+            self.prose(_MARGIN * 3, last)
 
     def counts(self, found: Sequence[tuple[Text, int]], shown: int = _SHOWN, more: str = "") -> None:
         """Print names after their counts, and how many names are left out."""

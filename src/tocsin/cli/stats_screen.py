@@ -86,13 +86,15 @@ def _show_gaps(screen: Screen, summary: Summary) -> None:
 
 
 def _table(screen: Screen, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print the first rows under their heads; numbers stand to the right."""
+    """Print the first rows under their heads; numbers stand to the right, and what is last is never cut off."""
     screen.heading(title)
     shown = [[plain(cell) for cell in row] for row in rows[:_SHOWN]]
     widths = [max([len(head), *(row[at].cell_len for row in shown)]) for at, head in enumerate(heads)]
-    screen.row(_line([Text(head, "dim") for head in heads], widths))
+    titles = _line([Text(head, "dim") for head in heads], widths)
+    titles.rstrip()
+    screen.row(titles)
     for row in shown:
-        screen.row(_line(row, widths))
+        screen.last_whole(_line(row[:-1], widths[:-1]).plain, row[-1])
     if len(rows) > len(shown):
         screen.row(Text(f"and {len(rows) - len(shown):,} more: see --json", "dim"))
 
@@ -102,8 +104,7 @@ def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
     for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         pad = " " * (width - cell.cell_len)
         right = at == 0
-        line.append_text(Text.assemble(pad if right else "", cell, "" if right or at == len(cells) - 1 else pad, "  "))
-    line.rstrip()
+        line.append_text(Text.assemble(pad if right else "", cell, "" if right else pad, "  "))
     return line
 
 

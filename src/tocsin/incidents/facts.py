@@ -43,6 +43,7 @@ _ADDRESSES: Final = (
     "dst",
     "addr",
 )
+_ARGUMENT: Final = re.compile(r"a(\d{1,5})")
 _IN_TEXT: Final = re.compile(r"\b(?:from|rhost=)\s*((?:\d{1,3}\.){3}\d{1,3})\b")
 _GUIDS: Final = ("ProcessGuid", "SourceProcessGUID", "SourceProcessGuid")
 _CORRELATION: Final = "correlation"
@@ -109,7 +110,7 @@ def facts_of(finding: Finding, number: int) -> Facts:
         process=process,
         parent=parent,
         image=_first(leaves, "NewProcessName", "Image", "SourceImage", "exe"),
-        command_line=_first(leaves, "CommandLine", "proctitle"),
+        command_line=_first(leaves, "CommandLine") or _executed(finding.event) or _first(leaves, "proctitle"),
         parent_image=_first(leaves, "ParentImage", "ParentProcessName"),
         parent_command_line=_first(leaves, "ParentCommandLine"),
         assets=tuple(sorted({asset.name for asset in assets})),
@@ -164,6 +165,19 @@ def _walk(value: Any, name: str, depth: int, left: list[int]) -> Iterator[tuple[
 
 def _first(leaves: dict[str, list[str]], *names: str) -> str:
     return next((values[0] for name in names if (values := leaves.get(name))), "")
+
+
+def _executed(event: Any) -> str:
+    """Return the arguments that auditd tells of a program that was started, by their numbers; empty when it tells none."""
+    records = event.get("records", [event]) if isinstance(event, dict) else ()
+    told = (item for item in (records if isinstance(records, list) else ()) if isinstance(item, dict))
+    words: dict[int, str] = {}
+    for record in told:
+        if record.get("type") == "EXECVE":
+            for name, value in record.items():
+                if found := _ARGUMENT.fullmatch(name):
+                    words[int(found[1])] = words.get(int(found[1]), "") + str(value)
+    return " ".join(text for _, text in sorted(words.items()))
 
 
 def _users(leaves: dict[str, list[str]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 import hyperscan
@@ -256,9 +256,13 @@ def _regex(expression: str) -> Term:
 
 def _network(text: str) -> Term:
     try:
-        network = str(ip_network(text, strict=False))
+        found = ip_network(text, strict=False)
     except ValueError as error:
         raise UsageError("U002", f"{text!r} is no network: {error}", hint="write for example 10.0.0.0/8") from error
+    address, network = text.strip().partition("/")[0], str(found)
+    if ip_address(address) != found.network_address:
+        hint = f"write {network} for the whole network, or {address} for the one address"
+        raise UsageError("U002", f"{text!r} is an address with the length of its network", hint=hint)
     test = network_test(network)
     return Term(f"cidr {network}", needle.of_network(network), lambda event, values: _where(test, values))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,7 @@ from tocsin.rules.rule import Logsource
 from tocsin.rules.view import Tag, View
 
 _SHORTEST_SCREEN: Final = 3
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 .:\-_()=,;@$%+!#\[\]{}|^~?*]+")
 _GATED: Final = frozenset({"EventID", "Channel"})
 
 
@@ -197,11 +199,7 @@ def longest_plain(atom: Atom) -> str:
     """Return the longest run of ASCII that JSON and XML write as it is, folded; empty when there is none."""
     if not isinstance(atom.test, Glob):
         return ""
-    text = longest_literal(atom.test.pattern)
-    runs = "".join(
-        char if char.isascii() and (char.isalnum() or char in " .:-_()=,;@$%+!#[]{}|^~?*") else "\0" for char in text
-    )
-    return max(runs.split("\0"), key=len)
+    return max(_PLAIN.findall(longest_literal(atom.test.pattern)), key=len, default="")
 
 
 __all__ = ["GatePlan", "GateRule", "PlanIndex", "ViewPlan", "fold_gate", "native_fields", "plan_gate"]

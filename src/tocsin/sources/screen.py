@@ -20,6 +20,7 @@ _ESCAPES: Final = ("\\u00", "\\u1e9", "\\ufb0", "\\u0130", "\\u0149", "\\u017f",
 """How JSON begins the escape of a printable ASCII character, or of one that folds to ASCII."""
 
 
+_ESCAPED: Final = tuple(b"\\x%02x" % byte for byte in range(256))
 MOST_SCREENS: Final = 64
 """Compiled searches that a fast reader keeps: each block may hold another set of gates, whose keywords are sought together."""
 
@@ -63,7 +64,7 @@ def literal_database(texts: tuple[bytes, ...], mode: int) -> hyperscan.Database:
     """Compile literals, to be found in any case. Kept: readers of several formats, and workers, ask for the same ones."""
     database = hyperscan.Database(mode=mode)
     database.compile(
-        expressions=[b"".join(b"\\x%02x" % byte for byte in text) for text in texts],
+        expressions=[b"".join(map(_ESCAPED.__getitem__, text)) for text in texts],
         ids=list(range(len(texts))),
         elements=len(texts),
         flags=[hyperscan.HS_FLAG_CASELESS] * len(texts),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tocsin.findings import Finding, FoundAsset, FoundLogsource, FoundRule, FoundSource
 from tocsin.incidents import Incident, join
@@ -205,6 +206,20 @@ def test_one_name_in_two_domains_is_two_hosts() -> None:
         assert numbers(found.incidents) == [[1, 2], [3]]
     addresses = join([finding(at, host=host) for at, host in enumerate(("10.0.0.1", "10.0.0.2"))])
     assert len(addresses.incidents) == 2
+
+
+def test_the_tree_shows_what_auditd_says_was_started() -> None:
+    """The arguments of EXECVE are the command line, in their order; the title, which may be cut, stands in for them."""
+    arguments = {f"a{number}": text for number, text in enumerate(("tar", "czf", *"bcdefghijk"))}
+    records = [
+        {"type": "SYSCALL", "pid": "70", "ppid": "60", "exe": "/usr/bin/tar", "a0": "6932340"},
+        {"type": "EXECVE", "argc": "12", **dict(sorted(arguments.items()))},
+        {"type": "PROCTITLE", "proctitle": "tar czf b"},
+    ]
+    for told, line in ((records, " ".join(arguments.values())), ([records[0], records[2]], "tar czf b")):
+        item = finding(0, records=told)
+        audited = replace(item, source=replace(item.source, format="auditd"))
+        assert [process.command_line for process in join([audited]).incidents[0].processes] == [line]
 
 
 def created(minutes: float, number: str, image: str, parent: str, parent_image: str = "") -> Finding:
