@@ -37,9 +37,9 @@ def swept(plan: CorrelationPlan, path: str, share: int) -> list[tuple[int, int, 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """Return a client of a scheduler with two workers, each a process of its own."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        with Client(cluster) as client:
-            yield client
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
