@@ -206,6 +206,7 @@ CODES: Final[dict[str, str]] = {
     "X032": "an entry of the KEV catalogue cannot be taken",
     "X033": "a row of a CSV is no indicator",
     "X034": "a Sigma rule cannot be taken",
+    "X035": "a word in a column of markings is none",
     "X040": "a version of an object is here with another content",
     "X041": "the rulebook changed while a file was made",
     "L001": "a bundle, receipt or entry of the record has another form",

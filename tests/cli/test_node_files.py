@@ -310,6 +310,26 @@ def test_what_is_not_withdrawn(folder: Path, words: tuple[str, ...], code: str) 
     assert entries(folder, Kind.WITHDRAWAL) == []
 
 
+def test_approving_without_a_terminal(folder: Path) -> None:
+    """A token comes from standard input or the environment; without one, and with a wrong one, the error says what to do."""
+    for given, code, hint in (("", "U002", "TOCSIN_TOKEN"), ("nonsense\n", "N040", "issued to you")):
+        words = [sys.executable, "-c", RUN, "node", "adopt", str(folder), "--approve"]
+        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, f"[{code}]" in done.stderr, hint in done.stderr) == (2, True, True), done.stderr
+        assert "Warning" not in done.stderr
+
+
+def test_adopting_tells_problems(folder: Path) -> None:
+    """What `share check` calls a problem is shown with its place when the rulebook is taken in force."""
+    book = folder / RULEBOOK
+    book.write_text(book.read_text().replace("up_to: TLP:GREEN", "up_to: TLP:AMBER", 1))
+    done = node("adopt", folder)
+    assert done.returncode == 0, done.stderr
+    assert "problem: " in done.stderr
+    assert "[B011]" in done.stderr
+    assert "rulebook.yml is in force now" in done.stdout
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Any:
     """Give an open node."""

@@ -34,6 +34,11 @@ def test_check(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "to community at most TLP:GREEN may go [B011]" in done.stdout
     assert "    to: [community]\n" in done.stdout
+    assert "1 problem, " in done.stdout
+    path.write_bytes(text.replace("groups:", "rules: []\ngroups:", 1).encode())
+    assert "hint: keep one of the two" in share("check", str(path)).stdout
+    path.write_bytes(text.replace("Water", "W\xe4ter").encode("latin-1"))
+    assert "hint: save the file as text in UTF-8" in share("check", str(path)).stdout
     path.write_text(text.replace("pap: PAP:RED", "pap: PAP:RAD"))
     done = share("check", str(path), "--json")
     assert done.returncode == 4
@@ -67,6 +72,17 @@ def test_simulate() -> None:
     assert {item["organisation"]: item["given"] for item in shares}["guardline"] == 4
 
 
+def test_simulate_findings(tmp_path: Path) -> None:
+    """Findings of a scan are what a node would make of them: rules as indicators, what was observed, sightings."""
+    found = tmp_path / "found.jsonl"
+    scan = [sys.executable, "-c", RUN, "scan", str(EXAMPLES.parent / "water-utility/evidence"), "-o", str(found), "--quiet"]
+    assert subprocess.run(scan, capture_output=True, timeout=120).returncode == 0
+    done = share("simulate", BOOK, str(found), *AT)
+    assert done.returncode == 0, done.stderr
+    for kind in ("indicator", "observed-data", "sighting"):
+        assert any(line.split()[1:2] == [kind] for line in done.stdout.splitlines())
+
+
 def test_explain() -> None:
     """The deciding rule is told in a sentence, and what the others said."""
     done = share("explain", BOOK, f"{OBJECT}4", "hilltown", "--bundle", BUNDLE, *AT)
@@ -97,7 +113,7 @@ def test_compare(tmp_path: Path) -> None:
         (("simulate", BOOK, BUNDLE), "[B031]", "rules name incidents, indicators, sightings, warnings"),
         (("simulate", BOOK, BUNDLE, "--collection", "indicator"), "[B031]", "did you mean 'indicators'?"),
         (("simulate", BOOK, BUNDLE, *AT, "--owner", "guardlin"), "[B031]", "did you mean 'guardline'?"),
-        (("simulate", BOOK, OTHER, *AT), "[X002]", "STIX 2"),
+        (("simulate", BOOK, OTHER, *AT), "[X002]", "findings of a scan"),
         (("simulate", BUNDLE, BUNDLE, *AT), "[B", "lists all"),
         (("explain", BOOK, "indicator--1", "hilltown", "--bundle", BUNDLE, *AT), "[B031]", "give the id of an object"),
         (("explain", BOOK, f"{OBJECT}2", "hiltown", "--bundle", BUNDLE, *AT), "[B031]", "did you mean 'hilltown'?"),

@@ -44,7 +44,7 @@ def test_check_tells_entries_and_when_they_end() -> None:
     ):
         done = tocsin("tuning", "check", "t.yml", *options, "--today", day)
         assert done.returncode == 0, done.stderr
-        count = "1 warnings" if warning else "0 warnings"
+        count = "1 warning" if warning else "0 warnings"
         last = "suppress             until 2027-05-31  Ops: entry 1 of suppress"
         assert done.stdout.splitlines() == [*filter(None, [warning]), f"0 problems, {count}", last]
 

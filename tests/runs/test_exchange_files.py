@@ -19,10 +19,11 @@ from tocsin.errors import UsageError
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.stix import read_bundle, write_bundle
 from tocsin.runs.adoption import adopt
-from tocsin.runs.exchange_files import import_file, read_file
+from tocsin.runs.exchange_files import import_file
 from tocsin.runs.intake import take_in
 from tocsin.runs.new_node import init_node
 from tocsin.runs.node import Node, open_node
+from tocsin.runs.shared_files import read_file
 from tocsin.runs.withdraw import withdraw
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import TLP_2, Tlp

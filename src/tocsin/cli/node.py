@@ -14,11 +14,20 @@ from tocsin.cli.node_packages import need_node
 from tocsin.cli.node_peers import peers, sync
 from tocsin.cli.node_tables import preview, profile
 from tocsin.errors import NodeError, UsageError
-from tocsin.findings.text import safe_text
+from tocsin.findings.text import safe_lines, safe_text
 
 EXIT_WIDENS: Final = 10
+_LONGEST_TOKEN: Final = 4096
 _DAY_US: Final = 24 * 3600 * 1_000_000
-_ROLE: Final = click.Choice(["read", "write", "operate"])
+_role_option: Final = click.option(
+    "--role",
+    "roles",
+    type=click.Choice(["read", "write", "operate"]),
+    multiple=True,
+    default=["read"],
+    show_default=True,
+    help="What it is for (repeatable).",
+)
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 
 
@@ -52,9 +61,7 @@ def init(folder: Path, operator: str, name: str, community: str) -> None:
 @click.argument("folder", type=_FOLDER, metavar="DIR")
 @click.argument("organisation")
 @click.option("--purpose", "purposes", multiple=True, help="Purpose for which it is used (repeatable).")
-@click.option(
-    "--role", "roles", type=click.Choice(["read", "write", "operate"]), multiple=True, default=["read"], show_default=True
-)
+@_role_option
 @click.option("--holder", default="", metavar="NAME", help="The person or program that it is for, as the record shall name it.")
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Days until it expires.")
 @click.option(
@@ -82,7 +89,7 @@ def token(folder: Path, organisation: str, **options: Any) -> None:
 @click.argument("organisation")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--purpose", "purposes", multiple=True, help="Purpose for which it is used (repeatable).")
-@click.option("--role", "roles", type=_ROLE, multiple=True, default=["read"], show_default=True)
+@_role_option
 @click.option("--holder", default="", metavar="NAME", help="The program or person that has its key, as the record names it.")
 def certificate(folder: Path, organisation: str, file: Path, **options: Any) -> None:
     """Let whoever has the key of the certificate in FILE call for ORGANISATION, until the certificate expires."""
@@ -126,7 +133,7 @@ def revoke(folder: Path, token_id: str) -> None:
 @click.option(
     "--approve",
     is_flag=True,
-    help="Approve a change that widens access, with your own token: asked for, or read from TOCSIN_TOKEN.",
+    help="Approve a change that widens access, with your own token: TOCSIN_TOKEN, asked for, or a line of standard input.",
 )
 def adopt(folder: Path, approve: bool) -> int:
     """Take rulebook.yml in force. What widens access needs the approval of two people; then exit code 10 until both gave it.
@@ -142,12 +149,14 @@ def adopt(folder: Path, approve: bool) -> int:
     try:
         access = None
         if approve:
-            access = opened.tokens.accept(os.environ.get("TOCSIN_TOKEN") or click.prompt("Token", hide_input=True))
+            access = opened.tokens.accept(_own_token())
             if access is None:
                 raise NodeError("N040", "the token is unknown, expired or revoked", hint="take one that was issued to you")
         done = take(opened, access)
     finally:
         opened.close()
+    for problem in done.problems:
+        click.echo(safe_lines(f"problem: {problem.render()}") + "\n", err=True)
     for sentence in (*map(str, done.widening.gains), *done.widening.others):
         click.echo(safe_text(f"  {sentence}"))
     if done.in_force:
@@ -157,6 +166,17 @@ def adopt(folder: Path, approve: bool) -> int:
     click.echo(f"rulebook.yml widens access, and is not in force until {APPROVERS} people approve it{given}.")
     click.echo(f"Each of them: tocsin node adopt {folder} --approve")
     return EXIT_WIDENS
+
+
+def _own_token() -> str:
+    """Return the token of who approves. Raises: UsageError U002 when there is none."""
+    given = os.environ.get("TOCSIN_TOKEN", "")
+    if not given:
+        given = str(click.prompt("Token", hide_input=True)) if sys.stdin.isatty() else sys.stdin.readline(_LONGEST_TOKEN)
+    if not given.strip():
+        hint = "set TOCSIN_TOKEN, or give it as a line of standard input, or in a terminal when asked"
+        raise UsageError("U002", "who approves needs a token of their own, and none was given", hint=hint)
+    return given.strip()
 
 
 node.add_command(sync)

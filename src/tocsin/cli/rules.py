@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli.loading import all_placeholders, day_option, load, read_site, rule_options
+from tocsin.cli.words import counted
 from tocsin.correlations.link import serving
 from tocsin.correlations.plan import CorrelationPlan, condition_text
 from tocsin.errors import TocsinError, UsageError
@@ -121,7 +122,7 @@ def check(paths: tuple[str, ...], config: Path | None, site: Path | None, today:
     warnings = [warning for file in files if file.label in given for warning in _warnings(file, day)]
     for warning in warnings:
         _echo(f"warning: {warning.render()}")
-    click.echo(f"{_counts(found)}, {len(warnings)} warnings")
+    click.echo(f"{_counts(found)}, {counted(len(warnings), 'warning')}")
     return 0 if all(waits_for_site(item.note) for item in rejected) else EXIT_REJECTED
 
 

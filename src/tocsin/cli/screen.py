@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from tocsin.cli.words import counted
 from tocsin.findings import Coverage, Decision, FileOutcome, Report, RuleNote, Tally
 from tocsin.findings.report import may_hold_evidence
 from tocsin.findings.text import safe_text
@@ -117,10 +118,10 @@ def show_timeline(report: Report, console: Console, path: str, untimed: int) -> 
     screen = Screen(console)
     if report.coverage.interrupted:
         screen.alarm()
-    screen.heading(_number(report.tally.findings, "activity", "activities") + (f", written to {path}" if path else ""))
+    screen.heading(counted(report.tally.findings, "activity", "activities") + (f", written to {path}" if path else ""))
     screen.counts([(plain(kind), count) for (kind, _), count in sorted(report.tally.rules.items())])
     if untimed:
-        screen.prose("", Text(f"{_number(untimed, 'activity', 'activities')} without a time left out", "yellow"))
+        screen.prose("", Text(f"{counted(untimed, 'activity', 'activities')} without a time left out", "yellow"))
     if report.tally.hosts:
         screen.heading("Hosts")
         screen.counts(_ranked(report.tally.hosts, "(no host in the event)"))
@@ -256,23 +257,19 @@ def plain(text: str, style: str = "") -> Text:
     return Text(safe_text(text), style)
 
 
-def _number(count: int, noun: str, several: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
-
-
 def _ranked(found: Mapping[str, int], empty: str) -> list[tuple[Text, int]]:
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [(plain(name) if name else Text(empty, "dim"), count) for name, count in ordered]
 
 
 def _show_findings(screen: Screen, tally: Tally, path: str | None, what: str = "Rules that matched") -> None:
-    title = _number(tally.findings, "finding")
-    notes = [f"{_number(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
+    title = counted(tally.findings, "finding")
+    notes = [f"{counted(tally.duplicates, 'duplicate')} left out"] if tally.duplicates else []
     notes += [f"written to {path}"] if path else []
     screen.heading(", ".join([title, *notes]))
     if tally.untimed:
         screen.prose(
-            _MARGIN, Text(f"{_number(tally.untimed, 'finding')} without a time: --since and --until keep these", "dim")
+            _MARGIN, Text(f"{counted(tally.untimed, 'finding')} without a time: --since and --until keep these", "dim")
         )
     levels = sorted(tally.levels.items(), key=lambda item: _rank(item[0]))
     screen.counts([(plain(level, _STYLES.get(level, "")), count) for level, count in levels])
@@ -296,15 +293,15 @@ def _show_decisions(screen: Screen, decisions: Sequence[Decision]) -> None:
         ("Given another level", [item for item in decisions if item.findings and item.kind == "level"]),
     ):
         if found:
-            screen.heading(f"{title}: {_number(sum(item.findings for item in found), 'finding')}")
+            screen.heading(f"{title}: {counted(sum(item.findings for item in found), 'finding')}")
             _show_effects(screen, sorted(found, key=lambda item: -item.findings))
     idle = sum(not item.findings and item.status == "applied" for item in decisions)
     if idle:
-        text = f"{_number(idle, 'filter or entry', 'filters and entries')} for suppressing or levelling without any effect"
+        text = f"{counted(idle, 'filter or entry', 'filters and entries')} for suppressing or levelling without any effect"
         screen.prose("", Text(text, "dim"))
     notes = [note for item in decisions for note in item.notes]
     if notes:
-        screen.heading(f"To be judged anew: {_number(len(notes), 'remark')} on filters and the tuning file")
+        screen.heading(f"To be judged anew: {counted(len(notes), 'remark')} on filters and the tuning file")
         for note in notes[:_SHOWN]:
             screen.prose(_MARGIN, plain(note, "yellow"))
         if len(notes) > _SHOWN:
@@ -356,11 +353,11 @@ def _nothing(coverage: Coverage) -> str:
     if able <= 0 and not checks:
         return "Nothing was found, and nothing could have been: no rule could be evaluated on this data."
     if coverage.suppressed:
-        return f"No finding is left: {_number(coverage.suppressed, 'finding')} suppressed, by whom is told below."
+        return f"No finding is left: {counted(coverage.suppressed, 'finding')} suppressed, by whom is told below."
     where = "" if coverage.complete else " in what was read"
     blind = f", {len(rules.blind):,} of them only in part" if rules.blind else ""
-    could = f"{max(0, able):,} of {_number(len(rules.compiled), 'rule')} could see these events{blind}"
-    could += f", and {_number(checks, 'check')} against the site file" if checks else ""
+    could = f"{max(0, able):,} of {counted(len(rules.compiled), 'rule')} could see these events{blind}"
+    could += f", and {counted(checks, 'check')} against the site file" if checks else ""
     return f"Nothing was found{where}. {could}."
 
 
@@ -431,7 +428,7 @@ def _show_files(screen: Screen, files: Sequence[FileOutcome]) -> None:
         return
     screen.heading(f"Files read in part: {len(files):,}")
     for file in files[:_SHOWN]:
-        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({_number(file.events, 'event')} read)"))
+        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({counted(file.events, 'event')} read)"))
         screen.prose(3 * _MARGIN, plain(file.reason or "no reason is given"))
     if len(files) > _SHOWN:
         screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
@@ -456,10 +453,10 @@ def _show_unseen(screen: Screen, files: Sequence[FileOutcome]) -> None:
     if not files:
         return
     events = sum(file.unseen for file in files)
-    screen.heading(f"Read, but no rule can see it: {_number(len(files), 'file')}, {_number(events, 'event')}")
+    screen.heading(f"Read, but no rule can see it: {counted(len(files), 'file')}, {counted(events, 'event')}")
     for file in sorted(files, key=lambda file: -file.unseen)[:_SHOWN]:
         some = "" if file.unseen == file.events else f"{file.unseen:,} of "
-        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({some}{_number(file.events, 'event')})"))
+        screen.prose(_MARGIN, Text.assemble(plain(file.path, "yellow"), f" ({some}{counted(file.events, 'event')})"))
     if len(files) > _SHOWN:
         screen.prose(_MARGIN, Text(f"and {len(files) - _SHOWN:,} more: see --coverage", "dim"))
     screen.prose(_MARGIN, Text("They fit no log that Tocsin knows: look at them by hand."))
@@ -530,7 +527,7 @@ class ScanProgress:
             yield f"{rate / 1e6:.1f} MB/s"
         if rate and done < self._total and seconds >= 1:
             yield f"{_duration((self._total - done) / rate)} left"
-        yield _number(findings, "finding")
+        yield counted(findings, "finding")
         if seconds >= _RATE_S:
             yield f"{events / seconds:,.0f} events/s"
 

@@ -12,6 +12,7 @@ import msgspec
 from rich.cells import cell_len
 
 from tocsin.cli.node_packages import need_node
+from tocsin.cli.words import counted
 from tocsin.errors import RulebookError
 from tocsin.findings.text import safe_json, safe_lines, safe_text
 from tocsin.rules.yaml_maps import placed
@@ -73,7 +74,7 @@ def check_file(rulebook: Path, day: date, as_json: bool) -> int:
         click.echo(safe_lines(problem.render()) + "\n")
     for warning in found.warnings:
         click.echo(safe_lines(f"warning: {warning.render()}") + "\n")
-    click.echo(f"{len(found.problems)} problems, {len(found.warnings)} warnings")
+    click.echo(f"{counted(len(found.problems), 'problem')}, {counted(len(found.warnings), 'warning')}")
     if problems:
         return EXIT_PROBLEMS
     parts = (("organisations", book.organisations), ("groups", book.groups), ("purposes", book.purposes), ("rules", book.rules))

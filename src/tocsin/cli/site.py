@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tocsin.cli.words import counted
 from tocsin.errors import UsageError
 from tocsin.findings import FileOutcome
 from tocsin.findings.text import safe_lines, safe_text
@@ -36,7 +37,7 @@ def check(file: Path) -> int:
         click.echo(safe_lines(problem.render()) + "\n")
     for warning in warnings:
         click.echo(safe_lines(f"warning: {warning.render()}") + "\n")
-    click.echo(f"{len(problems)} problems, {len(warnings)} warnings")
+    click.echo(f"{counted(len(problems), 'problem')}, {counted(len(warnings), 'warning')}")
     if problems:
         return EXIT_PROBLEMS
     for line in describe(found):

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from tocsin.cli.loading import day_option, load, read_site, rule_options
+from tocsin.cli.words import counted
 from tocsin.decisions import parse_tuning
 from tocsin.decisions.parse import read_tuning
 from tocsin.errors import UsageError
@@ -50,7 +51,7 @@ def check(
             warnings += [note for note in (*notes, *doubts(entry, known, found_site)) if note]
     for warning in warnings:
         click.echo(safe_text(f"warning: {warning}"))
-    click.echo(f"{len(problems)} problems, {len(warnings)} warnings")
+    click.echo(f"{counted(len(problems), 'problem')}, {counted(len(warnings), 'warning')}")
     if problems:
         return EXIT_PROBLEMS
     for entry in entries:

@@ -11,14 +11,14 @@ from typing import Final, TextIO
 import msgspec
 
 from tocsin.errors import UsageError
-from tocsin.feeds.interface import Incoming, Rejected, Terms
+from tocsin.feeds.interface import LEFT_OUT, Incoming, Rejected, Terms
 from tocsin.feeds.loose import as_text
 from tocsin.feeds.made import UNDATED, Made, Told, dated, dates, of_tags, read_made
 from tocsin.indicators.interface import ADDRESS, DOMAIN, FILE_NAME, HASH, NETWORK, URL
 from tocsin.indicators.patterns import read_pattern
 from tocsin.indicators.rows import Row, csv_rows, of_row
 from tocsin.indicators.values import normal
-from tocsin.sharing.markings import Tlp, is_marking_name
+from tocsin.sharing.markings import Tlp, is_marking_name, read_name
 
 _ALGORITHMS: Final = {32: "MD5", 40: "SHA-1", 64: "SHA-256", 128: "SHA-512"}
 _PATHS: Final = {DOMAIN: "domain-name:value", URL: "url:value", FILE_NAME: "file:name"}
@@ -37,7 +37,7 @@ def read_csv(text: str, label: str, terms: Terms, moment: str = UNDATED) -> list
     if not rows:
         return [Rejected(label, "X033", "the file holds nothing but comments")]
     made = list(_indicators(rows, label, moment))
-    wrong = [item for item in made if isinstance(item, Rejected)]
+    wrong = [item for item in made if isinstance(item, Rejected) and item.code not in LEFT_OUT]
     if not rows[0].headed and 2 * len(wrong) > len(rows):
         hint = "a list of indicators has one on each line; else name the columns in a header, one of them 'value'"
         raise UsageError(
@@ -58,7 +58,10 @@ def _indicators(rows: Iterable[Row], label: str, moment: str) -> Iterator[Made |
             yield Rejected(f"{label}:{row.number}", "X033", f"{(row.value or row.line)[:_SHOWN]!r}: {error}")
             continue
         first, told = found.get(key, (row, Told()))
-        found[key] = (first, told.join(_told(row)))
+        marks, strange = _told(row)
+        found[key] = (first, told.join(marks))
+        for word in strange:
+            yield Rejected(f"{label}:{row.number}", "X035", f"{word[:_SHOWN]!r} is no marking, so the indicator is TLP:RED")
     for (kind, value), (row, told) in found.items():
         content = {
             "name": row.name or value[:_SHOWN],
@@ -70,14 +73,15 @@ def _indicators(rows: Iterable[Row], label: str, moment: str) -> Iterator[Made |
         yield Made(f"{label}:{row.number}", dated("indicator", f"csv {kind} {value}", dates(UNDATED, moment), told, content))
 
 
-def _told(row: Row) -> Told:
-    """Return what the columns of markings say; a word that is no marking is TLP:RED."""
-    told = Told()
+def _told(row: Row) -> tuple[Told, list[str]]:
+    """Return what the columns of markings say, and the words that are no marking: each is TLP:RED."""
+    told, strange = Told(), []
     for head, text in row.marks:
         for word in filter(None, _BETWEEN.split(text)):
             tag = word if is_marking_name(word) or head.startswith("marking") else f"{head[:3]}:{word}"
             told = told.join(of_tags([tag]) if is_marking_name(tag) else Told(Tlp.RED))
-    return told
+            strange += [] if read_name(tag) is not None else [word]
+    return told, strange
 
 
 def _comparison(kind: str, value: str) -> str:

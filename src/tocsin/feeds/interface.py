@@ -65,8 +65,8 @@ class Incoming:
         return marking
 
 
-LEFT_OUT: Final = frozenset({"X021", "X031"})
-"""Codes of what has no counterpart in STIX: nothing is wrong with the file, and the rest of it is taken."""
+LEFT_OUT: Final = frozenset({"X021", "X031", "X035"})
+"""Codes of what has no counterpart in STIX or no meaning: what it belongs to is taken, and the rest of the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.kev import is_kev, read_kev
 from tocsin.feeds.made import UNDATED
 from tocsin.feeds.misp import read_misp
-from tocsin.feeds.misp_feed import is_feed, read_feed
+from tocsin.feeds.misp_feed import MANIFEST, is_feed, read_feed
 from tocsin.feeds.sigma import is_sigma, read_sigma
 from tocsin.feeds.stix import read_bundle
 from tocsin.indicators.misp import is_misp
@@ -25,7 +26,11 @@ from tocsin.sharing.moments import moment_text
 FILE_BYTES: Final = 256 << 20
 """The largest file, in bytes: a package is held whole."""
 _SHOWN: Final = 100
-_FORMATS: Final = "STIX 2, MISP events or a MISP feed, CSAF 2, KEV, Sigma rules and CSV of indicators are read"
+_FORMATS: Final = (
+    "STIX 2, MISP events or a MISP feed, CSAF 2, KEV, Sigma rules, CSV of indicators, and findings of a scan are read"
+)
+_JSON: Final = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[\"{\[\]\d-]|true|false|null))")
+"""How JSON begins, and no other text, such as TOML."""
 
 
 def read_package(source: Path | bytes, label: str, terms: Terms) -> Iterator[Incoming | Rejected]:
@@ -38,6 +43,8 @@ def read_package(source: Path | bytes, label: str, terms: Terms) -> Iterator[Inc
         return _read(source, label, terms, UNDATED)
     if is_feed(source):
         return read_feed(source, label, terms)
+    if source.is_dir():
+        raise _unknown(label, f"it is a folder without {MANIFEST}, so no MISP feed")
     try:
         status = source.stat()
         if status.st_size > FILE_BYTES:
@@ -51,7 +58,7 @@ def _read(data: bytes, label: str, terms: Terms, moment: str) -> Iterator[Incomi
     if len(data) > FILE_BYTES:
         raise _too_large(label)
     text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig", "replace")
-    if text.lstrip()[:1] in {"{", "["}:
+    if _JSON.match(text):
         return _read_json(data if data[:1] not in (b"\xff", b"\xfe") else text.encode(), label, terms)
     if "\0" in text or "\ufffd" in text or not text.strip():
         raise _unknown(label, "it is empty" if not text.strip() else "it is no text in UTF-8")

@@ -13,6 +13,7 @@ from tocsin.errors import RuleError, TocsinError, Where
 
 E = TypeVar("E", bound=TocsinError)
 _SPELT_AS_CLOCK: Final = re.compile(r"[-+0-9]+:")
+_TWICE: Final = "is written twice"
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -30,7 +31,7 @@ class _Loader(yaml.CSafeLoader):
             seen: set[str] = set()
             for key, _ in node.value:
                 if str(key.value) in seen:
-                    problem = f"the key {key.value!r} is written twice"
+                    problem = f"the key {key.value!r} {_TWICE}"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(str(key.value))
         return mapping
@@ -62,7 +63,13 @@ def _yaml_error(error: Exception, text: bytes, path: str) -> RuleError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     where = _where(text, path, mark.line, mark.column) if mark else Where(path)
-    return RuleError("R001", f"not valid YAML: {problem}", where=where, hint="check indentation and quotes")
+    return RuleError("R001", f"not valid YAML: {problem}", where=where, hint=_hint(error, problem))
+
+
+def _hint(error: Exception, problem: str) -> str:
+    if isinstance(error, UnicodeDecodeError | yaml.reader.ReaderError):
+        return "save the file as text in UTF-8"
+    return "keep one of the two" if problem.endswith(_TWICE) else "check indentation and quotes"
 
 
 def _where(text: bytes, path: str, line: int, column: int, width: int = 1) -> Where:

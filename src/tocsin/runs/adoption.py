@@ -7,9 +7,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from tocsin.errors import NodeError
+from tocsin.errors import NodeError, RulebookError
 from tocsin.records.entry import Kind, decode
+from tocsin.rules.yaml_maps import placed
 from tocsin.runs.node import RULEBOOK, Node
+from tocsin.sharing.check import check
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.parse_rulebook import load_rulebook
 from tocsin.sharing.rulebook import Rulebook, digest
@@ -30,7 +32,8 @@ _USED: Final = {Kind.WRITE, Kind.RELEASE}
 class Adoption:
     """What became of a rulebook: whether it is `in_force`, and was before; what it widens, and who approved it so far.
 
-    `setup` says that the node had taken and given nothing yet, so that nobody had to approve.
+    `setup` says that the node had taken and given nothing yet, so that nobody had to approve. `problems` are contradictions in
+    the rulebook, with their places: no marking is given away by them, but a rule does not do what it says.
     """
 
     digest: str
@@ -39,6 +42,7 @@ class Adoption:
     widening: Widening
     holders: tuple[str, ...]
     setup: bool
+    problems: tuple[RulebookError, ...] = ()
 
 
 def adopt(node: Node, access: Access | None = None) -> Adoption:
@@ -49,21 +53,23 @@ def adopt(node: Node, access: Access | None = None) -> Adoption:
     path = node.folder / RULEBOOK
     text = path.read_bytes()
     book = load_rulebook(path, node.file.holding())
+    problems = tuple(placed(check(book, node.today()).problems, text, str(path)))
     wanted = digest(book)
     with writing(node.engine) as connection:
         before = digest_in_force(connection)
         if before == wanted:
-            return Adoption(wanted, True, True, _NOTHING, (), False)
+            return Adoption(wanted, True, True, _NOTHING, (), False, problems)
         setup = not before or not _is_used(connection)
         widening = _NOTHING if setup else compare(node.rulebooks.in_force(connection).book, book, node.today())
         if access is not None and not setup:
             _approve(node, connection, access, wanted)
         holders = tuple(item.holder for item in approvals(connection, wanted, before))
         if widening.widens and len(holders) < APPROVERS:
-            return Adoption(wanted, False, False, widening, holders, setup)
-        _put_in_force(node, connection, book, text, Adoption(wanted, True, False, widening, holders, setup))
+            return Adoption(wanted, False, False, widening, holders, setup, problems)
+        done = Adoption(wanted, True, False, widening, holders, setup, problems)
+        _put_in_force(node, connection, book, text, done)
     node.tables.sweep()
-    return Adoption(wanted, True, False, widening, holders, setup)
+    return done
 
 
 def differs(node: Node) -> bool:

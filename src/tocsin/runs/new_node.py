@@ -55,7 +55,7 @@ def _make(folder: Path, operator: str, name: str, community: str) -> str:
     try:
         adopt(node)
         purposes = tuple(sorted(node.rules.book.purposes))
-        return node.tokens.issue(Caller(operator, purposes), Terms(tuple(Role), node.clock() + _FIRST_TOKEN_US, holder="first"))
+        return node.tokens.issue(Caller(operator, purposes), Terms(tuple(Role), node.clock() + _FIRST_TOKEN_US))
     finally:
         node.close()
 

@@ -12,8 +12,8 @@ from typing import Final
 from tocsin.errors import RulebookError
 from tocsin.feeds.granular import are_separable
 from tocsin.feeds.interface import Incoming, Rejected, Terms
-from tocsin.feeds.read import read_package
 from tocsin.rules.yaml_maps import near
+from tocsin.runs.shared_files import read_file
 from tocsin.sharing.decisions import Caller, Decision, Label, decide
 from tocsin.sharing.explain import Explanation, explain
 from tocsin.sharing.rulebook import Rulebook
@@ -65,7 +65,7 @@ def read_publication(book: Rulebook, path: Path, collection: str, owner: str) ->
         _be_known("collection", collection, known)
     if owner:
         _be_known("organisation", owner, book.organisations)
-    read = list(read_package(path, str(path), Terms(book.markings, book.default)))
+    read = list(read_file(path, str(path), Terms(book.markings, book.default)))
     objects = tuple(item for item in read if isinstance(item, Incoming) and item.type != _DEFINITION)
     refused = tuple(item for item in read if isinstance(item, Rejected))
     return Publication(objects, refused, collection or known[0], owner or book.operator)

@@ -121,7 +121,8 @@ def test_rows_of_a_csv() -> None:
         "[ipv4-addr:value ISSUBSET '10.0.0.0/8']",
     ]
     assert [str(item.marking) for item in good] == ["TLP:GREEN PAP:RED", "TLP:CLEAR", "TLP:RED"]
-    assert [(item.place, item.code) for item in bad] == [("file:5", "X033")]
+    assert [(item.place, item.code) for item in bad] == [("file:4", "X035"), ("file:5", "X033")]
+    assert "'secret' is no marking, so the indicator is TLP:RED" in bad[0].why
 
 
 def test_of_rows_with_the_same_value_the_most_restricted_holds() -> None:
@@ -186,6 +187,7 @@ def test_rules_of_one_file_are_told_apart() -> None:
     [
         (b"", "X002"),
         (b"\x00\x01\x02", "X002"),
+        (b'[project]\nname = "x"\n', "X002"),
         (b"{}", "X002"),
         (b'{"a":', "X004"),
         (b"[" * 100_000, "X004"),
@@ -208,6 +210,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         list(read_package(tmp_path / "x.json", "x.json", TERMS))
     assert raised.value.code == "X001"
+    with pytest.raises(UsageError, match=r"it is a folder without manifest\.json, so no MISP feed"):
+        list(read_package(tmp_path, "folder", TERMS))
 
 
 def test_what_would_take_for_ever() -> None:

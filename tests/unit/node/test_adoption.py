@@ -11,7 +11,8 @@ from node_samples import EXAMPLE, World, indicator, objects_url, opened
 from tocsin.errors import NodeError, RulebookError
 from tocsin.records.entry import Entry, Kind, decode
 from tocsin.runs.adoption import adopt, differs
-from tocsin.runs.node import RULEBOOK
+from tocsin.runs.new_node import init_node
+from tocsin.runs.node import RULEBOOK, open_node
 from tocsin.sharing.markings import Tlp
 from tocsin.stores import record
 from tocsin.stores.database import reading
@@ -135,6 +136,27 @@ def test_nobody_has_to_approve_while_a_node_is_set_up(tmp_path: Path) -> None:
         world.post("water-cert", "indicators", indicator(1))
         change(world, WIDER)
         assert not adopt(world.node).in_force
+
+
+def test_contradictions_are_told(world: World) -> None:
+    """A rulebook that says what cannot be is taken in force where it narrows, and what `share check` finds is told."""
+    change(world, NARROWER.replace("up_to: TLP:GREEN", "up_to: TLP:AMBER", 1))
+    assert [(item.code, item.where is not None) for item in adopt(world.node).problems] == [("B011", True)]
+    assert [item.code for item in adopt(world.node).problems] == ["B011"]
+    change(world, NARROWER)
+    assert adopt(world.node).problems == ()
+
+
+def test_the_first_token_approves_nothing(tmp_path: Path) -> None:
+    """The token that `init` shows names nobody, so that one person with a token of their own has not two voices."""
+    token = init_node(tmp_path / "node", "cert", "CERT", "Us")
+    node = open_node(tmp_path / "node")
+    try:
+        access = node.tokens.accept(token)
+        assert access is not None
+        assert (access.holder, Role.OPERATE in access.roles) == ("", True)
+    finally:
+        node.close()
 
 
 def test_a_rulebook_with_problems_changes_nothing(world: World) -> None:
