@@ -434,3 +434,14 @@ def test_help_and_version() -> None:
     assert "10 findings at or above --fail-on" in text
     assert tocsin("--version").stdout.decode().strip() == "tocsin, version 0.1.0"
     assert tocsin().returncode in (0, 2)
+
+
+def test_verbs_are_loaded_when_used() -> None:
+    """Every verb is listed with what it does, and no other verb's readers and kernels are imported for it."""
+    listed = tocsin("--help").stdout.decode()
+    for verb in ("explain", "hunt", "incidents", "node", "record", "report", "rules", "scan", "serve", "share", "site", "tune"):
+        assert f"\n  {verb} " in listed
+        assert tocsin(verb, "--help").returncode == 0
+    code = "import sys; from tocsin.cli.main import app; app(['share', '--help'], standalone_mode=False); "
+    code += "sys.exit(bool({'numpy', 'pyarrow', 'numba', 'sqlalchemy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

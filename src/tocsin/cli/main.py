@@ -5,25 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from difflib import get_close_matches
+from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from tocsin import __version__
-from tocsin.cli.explain import explain
-from tocsin.cli.hunt import hunt
-from tocsin.cli.incidents import incidents
-from tocsin.cli.node import node, serve
-from tocsin.cli.record import record
-from tocsin.cli.report import report
-from tocsin.cli.rules import rules
-from tocsin.cli.scan import scan
-from tocsin.cli.share import share
-from tocsin.cli.site import site
-from tocsin.cli.stats import stats
-from tocsin.cli.timeline import timeline
-from tocsin.cli.tune import tune
-from tocsin.cli.tuning import tuning
 from tocsin.errors import TocsinError, UsageError
 from tocsin.findings.text import safe_lines
 
@@ -33,14 +21,52 @@ EXIT_INTERRUPTED: Final = 130
 _NO_ARGUMENTS: Final[Any] = getattr(click.exceptions, "NoArgsIsHelpError", ())  # before click 8.2 this is no error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_VERBS: Final = {
+    "explain": "explain",
+    "hunt": "hunt",
+    "incidents": "incidents",
+    "node": "node",
+    "record": "record",
+    "report": "report",
+    "rules": "rules",
+    "scan": "scan",
+    "serve": "node",
+    "share": "share",
+    "site": "site",
+    "stats": "stats",
+    "timeline": "timeline",
+    "tune": "tune",
+    "tuning": "tuning",
+}
+"""The module of this package that has each verb."""
+
+
+class _Verbs(click.Group):
+    """Verbs whose modules are imported when they are used: readers and kernels take a second, which most verbs save."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the verbs."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb by its name, None when there is none."""
+        if cmd_name not in _VERBS:
+            return None
+        found: click.Command = getattr(import_module(f"tocsin.cli.{_VERBS[cmd_name]}"), cmd_name)
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb of arguments; one that is not known fails with the one that is almost the same."""
+        if args[0] not in _VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _VERBS, 1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="tocsin")
 def app() -> None:
     """Find attacks in any log with open Sigma rules, and say what could not be looked at."""
-
-
-for _verb in (scan, hunt, incidents, timeline, stats, report, rules, tune, tuning, explain, site, node, serve, record, share):
-    app.add_command(_verb)
 
 
 def run() -> None:
