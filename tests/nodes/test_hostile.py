@@ -301,7 +301,7 @@ def test_schemathesis(tmp_path: Path) -> None:
             "--checks",
             checks,
             "--max-examples",
-            "25",
+            "15",
             "--seed",
             "1",
             "--phases",

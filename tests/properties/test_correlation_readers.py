@@ -124,7 +124,7 @@ def logons(draw: st.DrawFn) -> str:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.lists(logons(), min_size=1, max_size=25), st.sampled_from(SIZES), st.integers(0, 1 << 32).map(Random))
 def test_columns_and_events_keep_the_same(lines: list[str], size: int, style: Random) -> None:
     """Findings, and what was left out and why, are the same for the kernels and the slow way, jobs, parts and copies."""

@@ -117,7 +117,7 @@ def _lines(found: list[Any], style: Random) -> bytes:
     return "\n".join(texts).encode("utf-8", "surrogatepass") + b"\n"
 
 
-@settings(max_examples=120)
+@settings(max_examples=70)
 @given(_RULES, _EVENTS, _EVENTS, st.sampled_from(SIZES), _STYLES)
 def test_any_rules_and_events(documents: list[dict], one: list[dict], other: list[dict], size: int, style: Random) -> None:
     """Random rules find the same in random events, spelled in any way, in blocks and tables of any size."""

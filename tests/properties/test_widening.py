@@ -69,7 +69,7 @@ def changes(draw: st.DrawFn) -> tuple[Rulebook, Rulebook]:
     return old, replace(old, **{part: getattr(other, part)})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(changes())
 def test_exactly_what_decisions_say(change: tuple[Rulebook, Rulebook]) -> None:
     """A change widens access if, and only if, some decision on some day becomes an allowing one."""

@@ -14,7 +14,7 @@ from shared_data import shared
 TESTS = Path(__file__).parents[2]
 CACHE = Path.home() / ".cache" / "tocsin-boundscheck"
 """Kept from run to run: compiling with checks takes half a minute."""
-SECONDS = 15
+SECONDS = 10
 _FUZZ = """
 import sys
 import fuzz_readers
