@@ -95,7 +95,8 @@ def test_what_is_refused_is_told_with_code_and_place(folder: Path, tmp_path: Pat
     odd.write_text('{"x": 1}')
     done = node("import", folder, good, tmp_path / "none.json", odd, other, *INTO)
     assert done.returncode == 4
-    assert f"{good}: 1 taken, 0 known, 1 refused\n  refused: {good}: objects[1]: there is no `pattern` [X010]\n" in done.stdout
+    refused = f"  refused: {good}: objects[1]: there is no `pattern` [X010]\n"
+    assert f"{good}: 1 taken, 0 known, 1 refused\n  marked TLP:GREEN 1\n{refused}" in done.stdout
     assert f"{tmp_path / 'none.json'}: cannot be read: No such file or directory [X001]\n" in done.stdout
     assert f"{odd}: it is JSON of another form [X002]\n" in done.stdout
     conflict = f"  refused: {other}: objects[0]: this version is here with another content [X040]\n"

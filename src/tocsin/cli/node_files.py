@@ -60,6 +60,9 @@ def _tell(path: Path, done: Imported) -> None:
     """Print what became of a file: what was refused, what has no counterpart in STIX, and the receipts."""
     counts = {"taken": done.taken, "known": done.known, "refused": len(done.refused)}
     click.echo(safe_text(f"{path}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}"))
+    levels = Counter(item.tlp for item in done.told if item.tlp is not None and not item.why_not)
+    if levels:
+        click.echo(f"  marked {', '.join(f'{tlp.label} {count:,}' for tlp, count in sorted(levels.items()))}")
     for item in done.refused:
         known_code = "" if item.why_not.endswith(f"[{item.code}]") else f" [{item.code}]"
         click.echo(safe_text(f"  refused: {item.place}: {item.why_not}{known_code}"))

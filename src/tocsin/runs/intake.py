@@ -15,6 +15,7 @@ from tocsin.feeds.stix import read_bundle
 from tocsin.runs.node import Node
 from tocsin.runs.node_file import Collection
 from tocsin.sharing.decisions import Caller
+from tocsin.sharing.markings import Tlp
 from tocsin.sharing.moments import added_text, moment_text
 from tocsin.stores.interface import Item, Kept, MarkedPart, Result
 
@@ -27,7 +28,7 @@ _MOST_COMMAS: Final = 2_000_000
 class Told:
     """What became of one object: its id and version, why it was not kept, or empty, and whether it was here already.
 
-    `place` is where it stood, `code` that of what stands against it.
+    `place` is where it stood, `code` that of what stands against it, `tlp` how far it may go as a whole.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Told:
     known: bool = False
     place: str = ""
     code: str = ""
+    tlp: Tlp | None = None
 
 
 def take_in(
@@ -100,7 +102,7 @@ def _refused(item: Rejected, now: str) -> Told:
 
 def _told(item: Incoming, result: Result) -> Told:
     why_not, code = ("this version is here with another content", "X040") if result.kept is Kept.CONFLICT else ("", "")
-    return Told(item.id, moment_text(result.version), why_not, result.kept is Kept.KNOWN, item.place, code)
+    return Told(item.id, moment_text(result.version), why_not, result.kept is Kept.KNOWN, item.place, code, item.whole.tlp)
 
 
 __all__ = ["MOST_OBJECTS", "Told", "keep", "take_in", "terms"]
