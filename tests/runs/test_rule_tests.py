@@ -57,7 +57,6 @@ def run(folder: Path, text: str | None) -> RuleTest:
         (None, "untested", "there is no"),
         (cases(positive="hostname"), "failed", "positive event 1 does not match"),
         (cases(negative="whoami /all"), "failed", "negative event 1 matches, and must not"),
-        (cases(rule="x"), "failed", "is the test of x"),
         (f"rule: {ID}\npositive: []\nnegative: []\n", "failed", "positive needs a list of events"),
         (f"rule: {ID}\nother: 1\n", "failed", "a test has the keys"),
         ("a: [", "failed", "R001"),
@@ -118,6 +117,16 @@ logsource: {product: windows, category: process_creation}
 filter: {rules: any, s: {CommandLine|endswith: who%s}, condition: not s}
 """
 MANY = EVENT.format("whoami").replace("EventID: 1,", "EventID: 1, Computer: A,")
+
+
+def test_tests_that_belong_to_nothing_fail(folder: Path) -> None:
+    """A test of an id that its file has not, and one that cannot be read beside a correlation alone, are told."""
+    write(folder, {"rules/deep/a.yml": RULE, "tests/deep/a.yml": cases(rule="x")})
+    found = [(item.title, item.outcome) for item in run_tests(folder, {})]
+    assert found == [("Whoami", "untested"), ("a", "failed")]
+    correlation, rule = CORRELATION.split("---\n")
+    write(folder, {"rules/deep/a.yml": rule, "tests/deep/a.yml": cases(), "rules/b.yml": correlation, "tests/b.yml": "a: ["})
+    assert [(item.title, item.outcome) for item in run_tests(folder, {})] == [("Many", "failed"), ("Whoami", "passed")]
 
 
 def test_files_of_a_folder_go_together(folder: Path) -> None:

@@ -98,33 +98,34 @@ class _Testing:
 
     def of_file(self, label: str, path: Path) -> Iterator[RuleTest]:
         """Run the tests at a path, which are those of the rules of a file."""
-        for item in self.rules.rejected:
-            if item.note.path == label:
-                outcome: Outcome = "waiting" if waits_for_site(item.note) else "unusable"
-                yield RuleTest(item.note.title, label, item.note.id, outcome, 0, (item.note.reason,))
-        plans = self.by_path[label]
+        rejected = [item.note for item in self.rules.rejected if item.note.path == label]
+        for note in rejected:
+            outcome: Outcome = "waiting" if waits_for_site(note) else "unusable"
+            yield RuleTest(note.title, label, note.id, outcome, 0, (note.reason,))
+        plans = {number: self.rules.plans[number] for number in self.by_path[label]}
+        correlations = [plan for plan in self.rules.correlations if plan.reported and plan.meta.path == label]
+        metas = [*(plan.meta for plan in correlations), *(plan.meta for plan in plans.values())]
         try:
             cases = _cases(path)
         except RuleError as error:
-            yield from (_result(self.rules.plans[number], label, "failed", 0, (str(error),)) for number in plans)
+            yield from (RuleTest(meta.title, label, meta.id, "failed", 0, (str(error),)) for meta in metas)
             return
         wanted = {str(case["rule"]) for case in cases}
-        for correlation in self.rules.correlations:
-            if correlation.reported and correlation.meta.path == label:
-                yield self._of_correlation(correlation, path, cases)
-        for number in plans:
-            plan = self.rules.plans[number]
+        strange = sorted(wanted - {meta.id for meta in metas} - {note.id for note in rejected})
+        for correlation in correlations:
+            yield self._of_correlation(correlation, path, cases)
+        for number, plan in plans.items():
             if number in self.serving and plan.meta.id not in wanted:
                 continue  # it is tested by what its correlation finds
             of_rule = [case for case in cases if str(case["rule"]) == plan.meta.id]
             if of_rule:
                 events, problems = _try(plan, of_rule, partial(self._taken_by, number))
                 yield _result(plan, label, "failed" if problems else "passed", events, problems)
-            elif cases:
-                problem = f"{path}: is the test of {', '.join(sorted(wanted))}, not of this rule"
-                yield _result(plan, label, "failed", 0, (problem,))
             else:
-                yield _result(plan, label, "untested", 0, (f"there is no {path}",))
+                yield _result(plan, label, "untested", 0, (f"there is no {'test of it in ' if cases else ''}{path}",))
+        if strange:
+            problem = f"it is the test of {', '.join(strange)}, of which there is no rule in {label}"
+            yield RuleTest(path.stem, str(path), "", "failed", 0, (problem,))
 
     def _taken_by(self, number: int, entry: Mapping[str, Any] | str) -> str:
         """Return which filters take an event from a rule, empty for none."""
