@@ -208,6 +208,10 @@ def test_pymisp_reads_an_exported_feed(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     feed = tmp_path / "feed"
     done = node("export", folder, "--to", feed, "--format", "misp", *CERT)
+    asked = [sys.executable, "-c", RUN, "share", "simulate", str(folder / RULEBOOK), str(feed), "--collection", "indicators"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=120)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "indicator" in {word for line in told.stdout.splitlines() for word in line.split()[1:2]}
     assert done.returncode == 0, done.stderr
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(feed.iterdir()))).hexdigest()
     assert entries(folder, Kind.RELEASE)[-1].detail["sha256"] == digest

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 EXIT_PROBLEMS: Final = 4
 EXIT_WIDENS: Final = 10
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PACKAGE: Final = click.Path(exists=True, path_type=Path)
+"""What a node imports: a file, or the folder of a MISP feed."""
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -96,14 +98,15 @@ def _collections_beside(rulebook: Path) -> list[str] | None:
 
 @share.command("simulate")
 @click.argument("rulebook", type=_FILE)
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_PACKAGE)
 @_publication_options
 @_day_option
 @_json_option
 def simulate_file(rulebook: Path, file: Path, collection: str, owner: str, day: date, as_json: bool) -> int:
     """Show who would get what of a FILE, if it were published: objects for each organisation and purpose.
 
-    FILE is any that a node imports: a bundle of STIX, an event of MISP, an advisory. Exit code 4 when a node would refuse some.
+    FILE is any that a node imports: a bundle of STIX, an event or the folder of a feed of MISP, an advisory, findings of a
+    scan. Exit code 4 when a node would refuse some.
     """
     from tocsin.runs.share import read_publication, simulate_publication
 
@@ -155,7 +158,7 @@ def _share_row(item: Share, total: int, *, partly: bool) -> tuple[str, ...]:
 @click.argument("rulebook", type=_FILE)
 @click.argument("object_id", metavar="OBJECT")
 @click.argument("recipient")
-@click.option("--bundle", type=_FILE, required=True, help="The STIX bundle, or another file, that holds the object.")
+@click.option("--bundle", type=_PACKAGE, required=True, help="The STIX bundle, or another file, that holds the object.")
 @click.option("--purpose", multiple=True, metavar="NAME", help="What the recipient asks for (repeatable); else all purposes.")
 @_publication_options
 @_day_option
