@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rulebook_reference import COLLECTIONS, MARKINGS, ORGANISATIONS, PURPOSES, TODAY, TYPES, books, rules
 
-from tocsin.sharing.decisions import Caller, Label, counted, decide
+from tocsin.sharing.check import check
+from tocsin.sharing.decisions import TABLE, Caller, Label, counted, decide
 from tocsin.sharing.markings import PAP_2, TLP_2, Pap, Tlp, read_refs
-from tocsin.sharing.rulebook import Action, Rulebook
+from tocsin.sharing.rulebook import Action, Organisation, Rule, Rulebook, Selection
+from tocsin.sharing.table_policies import Change, Shown, TablePolicy
+from tocsin.sharing.tables import table_grant
 from tocsin.sharing.widening import compare
 
 DAYS = [TODAY + timedelta(days) for days in (0, 1, 2, 5, 8, 9, 10)]
@@ -76,6 +79,79 @@ def test_exactly_what_decisions_say(change: tuple[Rulebook, Rulebook]) -> None:
     old, new = change
     found = compare(old, new, TODAY)
     assert bool(found.gains) == (newly_allowed(old, new) is not None), [str(gain) for gain in found.gains]
+
+
+LOOKS = (TablePolicy((Shown("a", Change.KEEP),)), TablePolicy((Shown("a", Change.KEEP), Shown("b", Change.KEEP))))
+looks = st.sampled_from(LOOKS)
+tables = st.one_of(st.none(), st.dictionaries(st.sampled_from(("t", "u")), looks))
+
+
+@st.composite
+def table_rules(draw: st.DrawFn) -> Rule:
+    """Give a rule about tables, half of them open enough that several give one table to the same callers."""
+    rule = replace(draw(rules()), tables=draw(tables), k=draw(st.sampled_from((1, 1, 4))), may=Action.READ)
+    if draw(st.booleans()):
+        end = draw(st.sampled_from((None, None, TODAY + timedelta(5))))
+        rule = replace(rule, to=("everyone", *ORGANISATIONS), of=Selection(), purposes=(), up_to=None, expires=end)
+    return replace(rule, of=replace(rule.of, types=draw(st.sampled_from(((), (TABLE,), ("indicator",))))))
+
+
+@st.composite
+def table_changes(draw: st.DrawFn) -> tuple[Rulebook, Rulebook]:
+    """Give two books with rules about tables; the second has them in another order, fewer, ending earlier, or others."""
+    book = draw(books())
+    old = replace(book, rules=tuple(draw(st.lists(table_rules(), min_size=1, max_size=4))))
+    others = (
+        st.permutations(old.rules).map(tuple),
+        st.just(old.rules[1:]),
+        st.just(tuple(replace(rule, expires=draw(rules()).expires) for rule in old.rules)),
+        st.just(tuple(replace(rule, tables=rule.tables and dict.fromkeys(rule.tables, draw(looks))) for rule in old.rules)),
+        st.just((draw(table_rules()), *old.rules)),
+    )
+    return old, replace(old, rules=draw(st.one_of(*others)))
+
+
+def newly_given_table(old: Rulebook, new: Rulebook) -> tuple[object, ...] | None:
+    """Return the first table that the new book gives and the old does not, or not so, by asking for each."""
+    stamps = [
+        [*([TLP_2[tlp]] if tlp is not None else []), *([PAP_2[pap]] if pap else []), *named]
+        for tlp, pap, named in product((None, *Tlp), Pap, subsets(MARKINGS)[:-1])
+    ]
+    meant = {(read_refs(refs, old.markings, old.default), read_refs(refs, new.markings, new.default)) for refs in stamps}
+    callers = [Caller(name, purposes) for name, purposes in product(ORGANISATIONS, ((), *((name,) for name in PURPOSES)))]
+    places = list(product((*COLLECTIONS, "other"), ORGANISATIONS))
+    for day, caller, place, (before, after), name in product(DAYS, callers, places, meant, ("t", "u")):
+        has = table_grant(new, caller, Label(*place, TABLE, after), name, day)
+        if has is None or not has.rule:
+            continue
+        had = table_grant(old, caller, Label(*place, TABLE, before), name, day)
+        if had is None or had.policy != has.policy or had.k > has.k:
+            return caller, place, before, after, name, day
+    return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(table_changes())
+def test_tables_are_given_as_grants_say(change: tuple[Rulebook, Rulebook]) -> None:
+    """A change widens access to a table if, and only if, somebody is given it newly, or by a rule that shows it otherwise."""
+    old, new = change
+    found = [gain for gain in compare(old, new, TODAY).gains if gain.types[:1] in {("the table t",), ("the table u",)}]
+    assert bool(found) == (newly_given_table(old, new) is not None), [str(gain) for gain in found]
+
+
+def test_the_order_of_rules_shows_more_of_a_table() -> None:
+    """Of two rules that give a table, the first decides: to turn them round, to take it out, or to end it, widens."""
+    book = Rulebook("C", "ash", {"ash": Organisation("ash", "Ash"), "birch": Organisation("birch", "Birch")})
+    narrow, wide = (
+        Rule(name, ("birch",), Selection(("s",)), tables={"t": look})
+        for name, look in zip(("narrow", "wide"), LOOKS, strict=True)
+    )
+    old = replace(book, rules=(narrow, wide))
+    for changed in ((wide, narrow), (wide,), (replace(narrow, expires=TODAY + timedelta(5)), wide)):
+        (gain,) = compare(old, replace(book, rules=changed), TODAY).gains
+        assert (gain.organisation, gain.rule, gain.types) == ("birch", "wide", ("the table t",))
+    assert not compare(old, replace(book, rules=(narrow,)), TODAY).widens
+    assert "B012" in [item.code for item in check(old, TODAY).warnings]
 
 
 @settings(max_examples=100, deadline=None)

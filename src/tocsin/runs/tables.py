@@ -32,7 +32,7 @@ from tocsin.tables.anonymity import Alike, Counter
 from tocsin.tables.keys import Keys, derive_keys
 from tocsin.tables.pieces import Piece, keep_only, piece_path, write_piece
 from tocsin.tables.shaping import Shaper, as_it_is, shaped
-from tocsin.tables.sources import Source, SourceFile, open_source
+from tocsin.tables.sources import Source, SourceFile, glance, open_source
 
 RELEASED: Final = "released"
 _FORMAT: Final = 1
@@ -76,6 +76,10 @@ class Release(msgspec.Struct, frozen=True):
         """Return the files of a version."""
         return [file for file in self.files if file.version <= version]
 
+    def is_held_back(self, k: int) -> bool:
+        """Tell whether fewer than so many rows or subjects look alike in it, or were not counted."""
+        return k > 1 and bool(self.files) and (self.smallest or 0) < k
+
     def columns(self) -> pa.Schema:
         """Return the columns that are given."""
         return pa.ipc.read_schema(pa.py_buffer(self.schema))
@@ -112,6 +116,7 @@ class Tables:
         self._today = today
         self._clock = clock
         self._locks: dict[str, Lock] = {}
+        self._glances: dict[Path, tuple[str, str]] = {}
         self._guard = Lock()
 
     def given(self, caller: Caller) -> list[Given]:
@@ -135,17 +140,30 @@ class Tables:
             last = self._last(given.policy)
             if last is None or last.fingerprint != source.fingerprint or (k > 1 and last.smallest is None):
                 last = self._make(given, source, last)
-        if k > 1 and last.files and (last.smallest or 0) < k:
+        if last.is_held_back(k):
             message = f"{given.table.share}/{given.table.name} is held back: fewer than {k} look alike in it"
             raise TableError("D006", message, hint="'tocsin node preview' shows how many")
         return last
 
     def path(self, given: Given, name: str) -> Path | None:
-        """Return the file of a release by its name, or None when it is none of the last one that was made."""
+        """Return the file of a release by its name, or None when it is none of what is given of the table now.
+
+        Raises: TableError as `release`: what is held back by now, or was taken out, is not given by an older link either.
+        """
         last = self._last(given.policy)
-        if last is None or all(file.piece.name != name for file in last.files):
+        if last is None or last.is_held_back(given.grant.k) or last.fingerprint != self._fingerprint(given.table.path):
+            last = self.release(given)
+        if all(file.piece.name != name for file in last.files):
             return None
         return piece_path(self._folder / given.policy, name)
+
+    def _fingerprint(self, path: Path) -> str:
+        """Return the fingerprint of a table now. It is opened only when its files are others than before, by their names."""
+        mark = glance(path)
+        known = self._glances.get(path)
+        if known is None or known[0] != mark:
+            known = self._glances[path] = mark, open_source(path).fingerprint
+        return known[1]
 
     def preview(self, given: Given, most: int) -> Preview:
         """Return what a recipient would get, the first `most` rows of it, and release nothing. Raises: TableError."""

@@ -9,7 +9,8 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -172,7 +173,8 @@ def _changes(asked: Asked) -> Response:
 def _file(node: Node, request: Request) -> Response:
     """Answer with a file, or a range of it. That it was given is in the record since its link was made."""
     opened = open_link(node, request, request.path_params["link"])
-    path = node.tables.path(opened.given, opened.name)
+    with _refusing(opened.given):
+        path = node.tables.path(opened.given, opened.name)
     try:
         found = path.stat() if path else None
     except OSError:
@@ -208,9 +210,16 @@ def _find(asked: Asked) -> Given:
 
 
 def _release(asked: Asked, given: Given) -> _Found:
-    """Return what is given of a table. Raises: Refusal (403) when it is held back, (503) when it cannot be made."""
-    try:
+    """Return what is given of a table. Raises: Refusal as `_refusing`."""
+    with _refusing(given):
         return _Found(given, asked.node.tables.release(given))
+
+
+@contextmanager
+def _refusing(given: Given) -> Iterator[None]:
+    """Refuse a table (403) when it is held back, (503) when it cannot be made."""
+    try:
+        yield
     except TableError as error:
         if error.code == "D006":
             raise Refusal(403, "D006", "this table is held back: too few in it look alike", "ask the operator") from error

@@ -208,10 +208,22 @@ def _shadowed(book: Rulebook, today: date) -> Iterator[RulebookError]:
 def _keep_wider(candidates: dict[str, set[str]], book: Rulebook, caller: Caller, day: date, action: Action) -> None:
     """Keep for each rule that gives the caller something those that give the caller as much, and are open to as many."""
     given = list(grants(book, caller, day, action))
-    for grant in given:
-        others = [other for other in given if other.rule.id != grant.rule.id]
+    for at, grant in enumerate(given):
+        others = [
+            other
+            for number, other in enumerate(given)
+            if other.rule.id != grant.rule.id and _gives_tables(other.rule, grant.rule, number < at)
+        ]
         wider = {other.rule.id for other in others if _is_as_open(other.rule, grant.rule, book) and contains(other, grant)}
         candidates[grant.rule.id] = candidates.get(grant.rule.id, wider) & wider
+
+
+def _gives_tables(wide: Rule, narrow: Rule, is_before: bool) -> bool:
+    """Return whether no table is given by a rule because of another: that comes first, or gives each in the same way."""
+    tables, named = wide.tables or {}, narrow.tables or {}
+    if is_before:
+        return set(named) <= set(tables)
+    return all(name in tables and tables[name] == look for name, look in named.items()) and (not named or wide.k <= narrow.k)
 
 
 def _is_as_open(wide: Rule, narrow: Rule, book: Rulebook) -> bool:

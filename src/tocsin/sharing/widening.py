@@ -2,7 +2,8 @@
 
 A caller and a label stand for all that decisions cannot tell apart from them. What a rule gives is everything that it
 selects up to a level of TLP and of PAP, so that of each purpose, declared marking and collection one at a time is enough:
-what callers with several purposes, or objects with several markings, newly get, one of these gets too.
+what callers with several purposes, or objects with several markings, newly get, one of these gets too. A table is given by the
+first rule alone: it is newly given where that is now a rule by which it looks otherwise, or is released for a smaller `k`.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ def _meaning(book: Rulebook, explicit: Tlp | None, name: str, organisation: str,
 
 
 def _gains_in(state: _State, caller: Caller, day: date, action: Action) -> Iterator[Gain]:
+    if action is Action.READ:
+        yield from _tables_gained(state, caller, day)
     for grant in state.new:
         if any(contains(other, grant) for other in state.old) and all(_is_no_wider(stamp) for stamp in state.stamps):
             continue
@@ -174,6 +177,44 @@ def _gains_in(state: _State, caller: Caller, day: date, action: Action) -> Itera
             )
 
 
+def _tables_gained(state: _State, caller: Caller, day: date) -> Iterator[Gain]:
+    """Yield the tables that are newly given, or by a rule that shows them otherwise, for each rule that gives them."""
+    every = [*state.old, *state.new]
+    collections = (*_all(item.rule.of.collections for item in every), _OTHER)
+    owners = [name for name in (*_all(item.rule.of.owners for item in every), _OTHER) if name != caller.organisation]
+    purpose = caller.purposes[0] if caller.purposes else ""
+    for name in dict.fromkeys(name for grant in state.new for name in grant.rule.tables or ()):
+        gained: dict[str, list[tuple[str, str, str]]] = {}
+        for collection, owner, stamp in product(collections, owners, state.stamps):
+            paps: dict[str, list[Pap]] = {}
+            for pap in Pap:
+                new = _giving(state.new, name, collection, owner, stamp.after, pap)
+                old = None if stamp.kept_before else _giving(state.old, name, collection, owner, stamp.before, pap)
+                if new and not (old and old.rule.k <= new.rule.k and _look(old, name) == _look(new, name)):
+                    paps.setdefault(new.rule.id, []).append(pap)
+            for rule, levels in paps.items():
+                only = "" if Pap.CLEAR in levels else ", ".join(level.label for level in levels)
+                told = " with ".join(filter(None, (stamp.level, stamp.name, only)))
+                gained.setdefault(rule, []).append((collection, owner, told))
+        for rule, cells in gained.items():
+            places, whose, marked = (tuple(dict.fromkeys(part)) for part in zip(*cells, strict=True))
+            types = (f"the table {name}",)
+            yield Gain(caller.organisation, Action.READ, purpose, day, rule, _named(places), _named(whose), types, marked)
+
+
+def _giving(grants: Iterable[Grant], name: str, collection: str, owner: str, tlp: Tlp, pap: Pap) -> Grant | None:
+    """Return the grant that gives a table, which is the first."""
+    for grant in grants:
+        is_open = tlp <= grant.tlp and grant.pap is not None and pap <= grant.pap
+        if is_open and name in (grant.rule.tables or {}) and _is_in(grant, collection, owner, TABLE):
+            return grant
+    return None
+
+
+def _look(grant: Grant, name: str) -> bytes:
+    return msgspec.json.encode((grant.rule.tables or {}).get(name), order="sorted")
+
+
 def _is_no_wider(stamp: _Stamp) -> bool:
     return stamp.before <= stamp.after and not stamp.kept_before
 
@@ -184,10 +225,10 @@ def _missing(state: _State, grant: Grant, own: str | None) -> Iterator[tuple[str
     of = grant.rule.of
     collections = of.collections or (*_all(item.rule.of.collections for item in every), _OTHER)
     owners = of.owners or (*_all(item.rule.of.owners for item in every), _OTHER)
-    types = of.types or (*dict.fromkeys((*_all(item.rule.of.types for item in every), SIGHTING, TABLE)), _OTHER)
+    types = of.types or (*dict.fromkeys((*_all(item.rule.of.types for item in every), SIGHTING)), _OTHER)
     stamps = [stamp for stamp in state.stamps if stamp.after <= grant.tlp]
     for collection, owner, kind in product(collections, owners, types):
-        if owner == own:
+        if owner == own or kind == TABLE:
             continue
         held = [item for item in state.old if _is_in(item, collection, owner, kind) and _is_as_fine(item, grant, kind)]
         told: set[tuple[str, str]] = set()
@@ -224,25 +265,18 @@ def _is_in(grant: Grant, collection: str, owner: str, kind: str) -> bool:
 
 
 def _is_as_fine(old: Grant, new: Grant, kind: str) -> bool:
-    """Return whether an old grant gives what is of a type at least as openly as a new one; tables that differ do not."""
-    if kind == SIGHTING:
-        named = old.rule.k == 1 or old.rule.pseudonyms or not new.rule.pseudonyms
-        return old.rule.k <= new.rule.k and named
-    return kind != TABLE or (old.rule.k <= new.rule.k and _tables(old) == _tables(new))
-
-
-def _tables(grant: Grant) -> bytes:
-    return msgspec.json.encode(grant.rule.tables, order="sorted")
+    """Return whether an old grant gives what is of a type at least as openly as a new one."""
+    named = old.rule.k == 1 or old.rule.pseudonyms or not new.rule.pseudonyms
+    return kind != SIGHTING or (old.rule.k <= new.rule.k and named)
 
 
 def contains(wide: Grant, narrow: Grant) -> bool:
-    """Return whether one grant alone gives all of another."""
+    """Return whether one grant alone gives all of another, tables left out."""
     if wide.pap is None or narrow.pap is None or wide.pap < narrow.pap or wide.tlp < narrow.tlp:
         return False
     parts = zip(wide.rule.of.parts(), narrow.rule.of.parts(), strict=True)
-    return all(not more or (few and set(few) <= set(more)) for more, few in parts) and all(
-        _is_as_fine(wide, narrow, kind) for kind in (SIGHTING, TABLE)
-    )
+    as_much = all(not more or (few and set(few) <= set(more)) for more, few in parts)
+    return as_much and _is_as_fine(wide, narrow, SIGHTING)
 
 
 def _others(old: Rulebook, new: Rulebook) -> Iterator[str]:

@@ -19,6 +19,8 @@ MOST_HINTS: Final = 200
 _LONGEST: Final = 10_000
 _DEEPEST: Final = 10
 _SQL: Final = re.compile(r"\s*([A-Za-z_]\w*|`[^`]+`)\s*(<=|>=|<>|!=|=|<|>)\s*('(?:[^']|'')*'|-?\d+)\s*")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 _OPERATORS: Final = {
     "equal": "=",
     "lessThan": "<",
@@ -47,16 +49,24 @@ Hint = Comparison | Either
 
 
 def sql_hints(texts: Iterable[str]) -> tuple[Hint, ...]:
-    """Return what is understood of hints in SQL: `COLUMN OPERATOR LITERAL`, joined by AND."""
-    found = []
-    for text in texts:
-        for part in re.split(r"(?i)\bAND\b", text[:_LONGEST]) if "'" not in text else [text[:_LONGEST]]:
-            match = _SQL.fullmatch(part)
-            if match and match[2] not in {"<>", "!="}:
-                literal = match[3]
-                value: Bound = literal[1:-1].replace("''", "'") if literal[0] == "'" else int(literal)
-                found.append(Comparison(match[1].strip("`"), match[2], value))
-    return tuple(found)
+    """Return what is understood of hints in SQL: comparisons of a column with a literal, joined by AND and nothing else."""
+    return tuple(hint for text in texts for hint in _sql(text[: _LONGEST + 1]))
+
+
+def _sql(text: str) -> list[Comparison]:
+    """Return the comparisons of one hint; none when any part of it is something else, which could turn its meaning round."""
+    found: list[Comparison] = []
+    if len(text) > _LONGEST:
+        return found
+    for part in [text] if "'" in text else re.split(r"(?i)\bAND\b", text):
+        match = _SQL.fullmatch(part)
+        if not match:
+            return []
+        if match[2] not in {"<>", "!="}:
+            literal = match[3]
+            value: Bound = literal[1:-1].replace("''", "'") if literal[0] == "'" else int(literal)
+            found.append(Comparison(match[1].strip("`"), match[2], value))
+    return found
 
 
 def json_hints(text: str) -> tuple[Hint, ...]:
@@ -116,8 +126,8 @@ def _may(hint: Hint, bounds: Bounds) -> bool:
     most: Any
     value: Any
     least, most, value = found[0], found[1], hint.value
-    if isinstance(value, str) and _is_moment(least) and not _is_moment(value):
-        return True
+    if isinstance(value, str) and (_form(least), _form(most)) != (_form(value),) * 2 and (_form(least) or _form(most)):
+        return True  # a day is compared with a moment as moments are, and not as texts
     match hint.operator:
         case "=":
             return bool(least <= value <= most)
@@ -132,9 +142,11 @@ def _may(hint: Hint, bounds: Bounds) -> bool:
     return True
 
 
-def _is_moment(text: str) -> bool:
-    """Return whether a text is a moment as bounds have it."""
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", text))
+def _form(text: str) -> str:
+    """Return of what form a text is: a day, a moment as bounds have it, or none of them."""
+    if _DAY.fullmatch(text):
+        return "day"
+    return "moment" if _MOMENT.fullmatch(text) else ""
 
 
 __all__ = ["MOST_HINTS", "Comparison", "Either", "Hint", "json_hints", "may_have", "sql_hints"]

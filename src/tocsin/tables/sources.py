@@ -75,6 +75,21 @@ def open_source(path: Path) -> Source:
     return Source(path, schema, tuple(SourceFile(file, _identity(file), fragment) for file, fragment in files))
 
 
+def glance(path: Path) -> str:
+    """Return what changes when a file comes to a table, goes, or is written again; nothing is opened.
+
+    Of a Delta table it is its log that is looked at. Raises: TableError D001 when the folder cannot be read.
+    """
+    folder = path / _LOG if (path / _LOG).is_dir() else path
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.stat()) for entry in entries)
+    except OSError as error:
+        raise TableError("D001", f"{path} is no table that can be read: {error}") from error
+    parts = (f"{name} {its.st_ino} {its.st_size} {its.st_mtime_ns} {its.st_ctime_ns}" for name, its in found)
+    return sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _delta(path: Path) -> tuple[pa.Schema, list[tuple[str, ds.ParquetFileFragment]]]:
     """Return the columns and files of the last version. Raises: DeltaError for one that needs a newer reader."""
     dataset = DeltaTable(path).to_pyarrow_dataset()
@@ -126,4 +141,4 @@ def _identity(path: Path) -> str:
     ).hexdigest()
 
 
-__all__ = ["Source", "SourceFile", "open_source"]
+__all__ = ["Source", "SourceFile", "glance", "open_source"]

@@ -227,6 +227,41 @@ def test_a_link_ends_with_the_token_the_rule_and_the_rows(world: World, tmp_path
     assert client.get(link).status_code == 403
 
 
+@pytest.mark.parametrize("kind", ["folder", "delta"])
+def test_a_link_gives_no_rows_that_were_taken_out(kind: str, world: World, tmp_path: Path) -> None:
+    """A link ends with the rows although nobody asked for the table since; one to rows that stay goes on."""
+    table = tmp_path / "logons"
+    if kind == "delta":
+        (table / next(table.glob("*.parquet")).name).unlink()
+        write_deltalake(table, pa.table(ROWS))
+        write_deltalake(table, pa.table({"site": ["north"], "user": ["eve"], "port": [9]}), mode="append")
+    else:
+        pq.write_table(pa.table({"site": ["north"], "user": ["eve"], "port": [9]}), table / "more.parquet")
+    client = world.client(MEMBER)
+    links = [line["url"] for line in lines(query(world))]
+    assert [client.get(link).status_code for link in links] == [200, 200]
+    if kind == "delta":
+        DeltaTable(table).delete("user = 'eve'")
+    else:
+        (table / "more.parquet").unlink()
+    assert sorted(client.get(link).status_code for link in links) == [200, 403]
+
+
+def test_a_link_ends_when_its_table_is_held_back(world: World, tmp_path: Path) -> None:
+    """A rule with a larger `k`, and rows that leave too few alike, hold files back that were linked to before."""
+    gives = "{rows: {site: north}, columns: {site: keep}}"
+    change_rules(world, rule(gives, more=", k: 2"))
+    client = world.client(MEMBER)
+    link = lines(query(world))[0]["url"]
+    assert client.get(link).status_code == 200
+    change_rules(world, rule(gives, more=", k: 3"))
+    assert (client.get(link).status_code, client.get(link).json()["errorCode"]) == (403, "D006")
+    change_rules(world, rule(gives, more=", k: 2"))
+    assert client.get(link).status_code == 200
+    write_table(tmp_path / "logons", {"site": ["north"], "user": ["eve"], "port": [5]})
+    assert client.get(link).status_code == 403
+
+
 def test_what_was_made_for_another_rule_is_swept(world: World) -> None:
     """When a rulebook is adopted, files of policies that give nothing to anybody any more are removed; others stay."""
     rows(world)

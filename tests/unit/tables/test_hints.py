@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from tocsin.tables.hints import json_hints, may_have, sql_hints
 
-BOUNDS = {"port": (10, 20), "site": ("b", "d"), "at": ("2030-01-01T00:00:00.000000+00:00", "2030-01-02T00:00:00.000000+00:00")}
+BOUNDS = {
+    "day": ("2030-01-01", "2030-01-31"),
+    "port": (10, 20),
+    "site": ("b", "d"),
+    "at": ("2030-01-01T00:00:00.000000+00:00", "2030-01-02T00:00:00.000000+00:00"),
+}
 SIGNS = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "<>": operator.ne}
 NAMES = {"=": "equal", "<": "lessThan", "<=": "lessThanOrEqual", ">": "greaterThan", ">=": "greaterThanOrEqual"}
 
@@ -43,6 +48,16 @@ def comparison(sign: str, column: str, value: Any, kind: str = "int") -> dict[st
         ("site = 5", True),
         ("other = 5", True),
         ("port = 99 OR port = 15", True),
+        ("port = 15 OR site = 'e'", True),
+        ("port = 15 OR port = 99 AND port = 98", True),
+        ("port = 15 -- AND port = 99", True),
+        ("port BETWEEN 1 AND 99", True),
+        ("NOT (port = 1 AND port = 99)", True),
+        ("upper(site) = 'C' AND port = 99", True),
+        ("day = '2030-01-31 00:00:00'", True),
+        ("day = '2030-01-31'", True),
+        ("day = '2030-02-01'", False),
+        ("at = '2030-01-01'", True),
         ("NOT port = 15", True),
         ("port IN (99)", True),
         ("port = 15; DROP TABLE logons", True),
