@@ -4,7 +4,7 @@ BIN := .venv/bin
 SECONDS ?= 60
 WHEELS := --only-binary :all: --no-binary cpe  # cpe, of stix2-validator, is pure Python and has no wheel
 
-.PHONY: demo test fuzz verify-kernels lint bench clean
+.PHONY: demo test fuzz faults verify-kernels lint bench clean
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -46,6 +46,9 @@ test: .venv/tested .venv-identity/installed .venv-delta/installed .venv-pymisp/i
 
 fuzz: .venv/tested  ## Damage real evidence at random and compare the fast and the slow readers, SECONDS for each format
 	$(BIN)/python tests/fuzz_readers.py --seconds $(SECONDS)
+
+faults: .venv/tested  ## Kill a node in the middle of its work, 200 times for each kind of work; about 15 minutes
+	TOCSIN_TEST_ROUNDS=200 $(BIN)/python -m pytest tests/nodes/test_faults.py tests/nodes/test_table_faults.py
 
 verify-kernels: .venv/tested  ## Compare the fast and the slow readers on everything in ../shared/data
 	$(BIN)/python tests/verify_kernels.py

@@ -209,6 +209,7 @@ CODES: Final[dict[str, str]] = {
     "X035": "a word in a column of markings is none",
     "X040": "a version of an object is here with another content",
     "X041": "the rulebook changed while a file was made",
+    "X042": "no rule lets this organisation write such an object",
     "L001": "a bundle, receipt or entry of the record has another form",
     "L002": "the bundle ends before its end",
     "L003": "an entry does not have the hash that stands beside it",

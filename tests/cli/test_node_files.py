@@ -315,6 +315,25 @@ def test_what_is_not_withdrawn(folder: Path, words: tuple[str, ...], code: str) 
     assert entries(folder, Kind.WITHDRAWAL) == []
 
 
+def test_what_the_rule_for_writing_is_not_about_is_refused(folder: Path, tmp_path: Path) -> None:
+    """A rule takes the types, and the levels of TLP, that it names; what is else is refused with the reason, and not kept."""
+    book = folder / RULEBOOK
+    rule = "{id: guard, may: write, to: [guardline], collections: [incidents], types: [indicator], up_to: TLP:GREEN}"
+    book.write_text(book.read_text() + f"  - {rule}\n")
+    assert node("adopt", folder).returncode == 0
+    other = {**indicator(3), "type": "x-thing", "id": indicator(3)["id"].replace("indicator", "x-thing")}
+    path = packed(tmp_path / "some.json", indicator(1, Tlp.GREEN), other)
+    done = node("import", folder, path, "--collection", "incidents", "--as", "guardline")
+    assert (done.returncode, done.stdout.count("[X042]")) == (4, 1)
+    assert "1 taken, 0 known, 1 refused" in done.stdout
+    assert "no rule takes x-thing in incidents" in done.stdout
+    path = packed(tmp_path / "red.json", indicator(2, Tlp.RED))
+    done = node("import", folder, path, "--collection", "incidents", "--as", "guardline")
+    assert "0 taken, 0 known, 1 refused" in done.stdout
+    assert "rule guard is for up to TLP:GREEN, and this is TLP:RED [X042]" in done.stdout
+    assert entries(folder, Kind.WRITE)[0].detail["rejected"] == "1"
+
+
 def test_approving_without_a_terminal(folder: Path) -> None:
     """A token comes from standard input or the environment; without one, and with a wrong one, the error says what to do."""
     for given, code, hint in (("", "U002", "TOCSIN_TOKEN"), ("nonsense\n", "N040", "issued to you")):

@@ -19,7 +19,7 @@ from tocsin.records.entry import Entry, Kind, decode
 from tocsin.runs.adoption import adopt
 from tocsin.runs.node import NODE_FILE, RULEBOOK
 from tocsin.runs.node_file import read_node_file
-from tocsin.runs.peer_taxii import TaxiiPeer
+from tocsin.runs.peer_taxii import Acknowledged, TaxiiPeer
 from tocsin.runs.push import target_of
 from tocsin.sharing.markings import TLP_2, Tlp
 from tocsin.stores import record
@@ -233,6 +233,55 @@ def test_what_a_peer_refuses_is_told(pair: tuple[Community, World, World]) -> No
         Sent.GIVEN: 1,
         Sent.REFUSED: 1,
     }
+
+
+def test_of_two_versions_one_is_refused(pair: tuple[Community, World, World]) -> None:
+    """The version that the peer took is withdrawn there, although it refused another of the same object."""
+    community, a, b = pair
+    later = indicator(1, version=START + 60_000_000, name="later")
+    b.post("riverdale-water", "indicators", {**later, "name": "another"})
+    a.post("water-cert", "indicators", indicator(1), later)
+    assert community.sync("a")[1].startswith("downstream: 1 given, 0 withdrawn, 1 refused\n")
+    withdraw(a, "water-cert", 1)
+    assert community.sync("a") == pushed(withdrawn=1)
+    versions = b.client("water-cert").get(objects_url("indicators") + indicator(1)["id"] + "/versions/").json()["versions"]
+    assert versions == [later["modified"]]
+
+
+def test_an_answer_that_is_lost(pair: tuple[Community, World, World], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a peer took without its answer coming back is sent again, and withdrawn there when it is withdrawn here."""
+    community, a, b = pair
+    post = TaxiiPeer.post
+
+    def lost(self: TaxiiPeer, body: bytes) -> Any:
+        post(self, body)
+        raise PeerError("N067", "the connection ended")
+
+    a.post("water-cert", "indicators", indicator(1), indicator(2))
+    monkeypatch.setattr(TaxiiPeer, "post", lost)
+    assert community.sync("a")[0] == 1
+    assert a.node.pushed.counts(target(community, "a"))[Sent.SENT][0] == 2
+    assert b.ids("water-cert", "indicators") == [indicator(1)["id"], indicator(2)["id"]]
+    withdraw(a, "water-cert", 1)
+    monkeypatch.undo()
+    assert community.sync("a") == pushed(given=1, withdrawn=1)
+    assert b.ids("water-cert", "indicators") == [indicator(2)["id"]]
+    assert community.sync("a") == pushed()
+
+
+def test_a_marking_that_the_peer_refuses(pair: tuple[Community, World, World], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that a peer has, and will not mark anew, is told at each run, and is withdrawn there when it is here."""
+    community, a, b = pair
+    a.post("water-cert", "indicators", indicator(1))
+    assert community.sync("a") == pushed(given=1)
+    a.post("water-cert", "indicators", indicator(1), report(9, Tlp.AMBER, indicator(1)))
+    refused = Acknowledged("status x", {(indicator(1)["id"], None): "it exists already"}, 0)
+    monkeypatch.setattr(TaxiiPeer, "post", lambda self, body: refused)
+    for _ in range(2):
+        assert f"refused {indicator(1)['id']}: it exists already" in community.sync("a")[1]
+    withdraw(a, "water-cert", 1)
+    assert ", 1 withdrawn, 0 refused" in community.sync("a")[1]
+    assert indicator(1)["id"] not in b.ids("water-cert", "indicators")
 
 
 def target(community: Community, name: str) -> str:

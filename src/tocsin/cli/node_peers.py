@@ -117,7 +117,7 @@ def _show_pushed(node: Node, name: str, peer: Peer, receipts: bool) -> None:
 
     target = target_of(name, peer)
     for outcome, (count, first) in sorted(node.pushed.counts(target).items()):
-        since = f", the first since {_moment(first)}" if outcome in {Sent.DUE, Sent.CHANGED} else ""
+        since = f", the first since {_moment(first)}" if outcome in {Sent.SENT, Sent.DUE, Sent.CHANGED} else ""
         click.echo(f"  {outcome}: {count:,}{since}")
     for outcome in (Sent.DUE, Sent.WITHDRAWN) if receipts else ():
         for part in node.pushed.walk(target, outcome):

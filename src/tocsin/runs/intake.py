@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +14,10 @@ from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.stix import read_bundle
 from tocsin.runs.node import Node
 from tocsin.runs.node_file import Collection
-from tocsin.sharing.decisions import Caller
-from tocsin.sharing.markings import Tlp
+from tocsin.sharing.decisions import Caller, Decision, Label, decide
+from tocsin.sharing.markings import Marking, Tlp
 from tocsin.sharing.moments import added_text, moment_text
+from tocsin.sharing.rulebook import Action
 from tocsin.stores.interface import Item, Kept, MarkedPart, Result
 
 MOST_OBJECTS: Final = 50_000
@@ -75,13 +76,34 @@ def keep(
     read: Iterable[Incoming | Rejected],
     detail: Mapping[str, str] | None = None,
 ) -> tuple[list[Told], str]:
-    """Keep what was read for a collection; return what became of each, and the receipt. The record has `detail` too."""
-    read = list(read)
+    """Keep what was read for a collection; return what became of each, and the receipt. The record has `detail` too.
+
+    What the rules that let the caller write there are not about is refused: another type, or what is more restricted.
+    """
+    read = list(_permitted(node, caller, collection, read))
     items = _items(read)
     told = {"rejected": str(len(read) - len(items)), **(detail or {})}
     found, receipt = node.objects.add(caller, collection.alias, items, told)
     results, now = iter(found), added_text(node.clock())
     return [_refused(item, now) if isinstance(item, Rejected) else _told(item, next(results)) for item in read], receipt
+
+
+def _permitted(
+    node: Node, caller: Caller, collection: Collection, read: Iterable[Incoming | Rejected]
+) -> Iterator[Incoming | Rejected]:
+    """Yield what was read, and in place of what the rulebook does not take from the caller why."""
+    book, today = node.rules.book, node.today()
+    decided: dict[tuple[str, Marking], Decision] = {}
+    for item in read:
+        if isinstance(item, Rejected):
+            yield item
+            continue
+        key = item.type, item.whole
+        if key not in decided:
+            label = Label(collection.alias, caller.organisation, item.type, item.whole)
+            decided[key] = decide(book, caller, label, today, Action.WRITE)
+        told = decided[key]
+        yield item if told.allowed else Rejected(item.place, "X042", f"the rulebook does not take it: {told.because}", item.id)
 
 
 def _items(read: Sequence[Incoming | Rejected]) -> list[Item]:

@@ -58,6 +58,7 @@ class Described(msgspec.Struct):
 class _Failure(msgspec.Struct):
     id: str
     message: str = ""
+    version: object = None
 
 
 class _Status(msgspec.Struct):
@@ -92,11 +93,19 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What a peer says of objects that were posted: its receipt, why it refused some by their ids, how many are pending."""
+    """What a peer says of objects that were posted: its receipt, why it refused some by id and version, how many are pending.
+
+    A version is in microseconds since 1970 UTC, None where the peer names none that can be read: all versions are meant.
+    """
 
     receipt: str
-    refused: Mapping[str, str]
+    refused: Mapping[tuple[str, int | None], str]
     pending: int
+
+    def why_refused(self, stix_id: str, version: int | None) -> str:
+        """Return why a version was refused, empty when it was not; None stands for an object that has no version of its own."""
+        named = [why for (name, number), why in self.refused.items() if name == stix_id and None in (number, version)]
+        return self.refused.get((stix_id, version)) or next(iter(named), "")
 
 
 class TaxiiPeer:
@@ -127,7 +136,7 @@ class TaxiiPeer:
             answer = self._ask("GET", f"{self._root}status/{found.id}/")
             check_answer(answer, self._root, 200)
             found = _decoded(answer, _Status, self._root)
-        refused = {item.id: item.message[:_SHOWN] or "the peer gives no reason" for item in found.failures}
+        refused = {_refused(item): item.message[:_SHOWN] or "the peer gives no reason" for item in found.failures}
         return Acknowledged(receipt, refused, found.pending_count)
 
     def withdraw(self, stix_id: str, version: str, spec_version: str) -> str | None:
@@ -217,6 +226,11 @@ def check_answer(answer: Answer, where: str, *good: int) -> None:
     except (ValueError, RecursionError):
         said = ""
     raise PeerError("N066", f"{where} answers {answer.status}{f': {said}' if said else ''}"[: 2 * _SHOWN])
+
+
+def _refused(item: _Failure) -> tuple[str, int | None]:
+    """Return the id and version that a failure is about."""
+    return item.id, read_moment(item.version) if isinstance(item.version, str) else None
 
 
 def _last(answer: Answer) -> int | None:

@@ -24,7 +24,7 @@ from tocsin.runs.envelopes import envelope
 from tocsin.runs.intake import terms
 from tocsin.runs.node import Node, check_caller
 from tocsin.runs.outbound import Outbound
-from tocsin.runs.peer_taxii import Root, TaxiiPeer
+from tocsin.runs.peer_taxii import Acknowledged, Root, TaxiiPeer
 from tocsin.runs.peers_file import Peer
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import Marks
@@ -141,11 +141,12 @@ class Push:
         What it was given with other parts than it may have now is withdrawn, to be given again: return whether there is such.
         """
         again = False
-        for outcome in (Sent.GIVEN, Sent.CHANGED):
+        for outcome in (Sent.SENT, Sent.GIVEN, Sent.CHANGED):
             for given in self._node.pushed.walk(self._target, outcome):
                 rows = {_key(row): row for row in self._rows([item.key for item in given], bodies=False)}
                 due = [item.key for item in given if item.key not in rows]
-                other = [item for item in given if item.key in rows and item.marks != self._marks(rows[item.key])]
+                there = [item for item in given if item.key in rows and outcome is not Sent.SENT]  # what was sent is sent again
+                other = [item for item in there if item.marks != self._marks(rows[item.key])]
                 parts = [item.key for item in other if _parts(item.marks) != _parts(self._marks(rows[item.key]))]
                 if parts and not again:  # before they are due: a run that ends here leaves them to be given again
                     self._node.cursors.move(self._name, self._way, encode(_Reached()).decode())
@@ -213,35 +214,34 @@ class Push:
     def _is_new(self, row: Row, known: dict[Key, Pushed]) -> bool:
         """Return whether the peer has to be given a row: it was not, or was taken back, or its marking is another now."""
         before = known.get(_key(row))
-        return before is None or before.outcome in {Sent.DUE, Sent.WITHDRAWN} or before.marks != self._marks(row)
+        return before is None or before.outcome in {Sent.SENT, Sent.DUE, Sent.WITHDRAWN} or before.marks != self._marks(row)
 
     def _give(self, rows: Sequence[Row], went: Went) -> None:
-        """Give rows to the peer, each request in the record before it is sent."""
+        """Give rows to the peer. Before a request is sent it is in the record, and its rows among what the peer may have."""
         root = self._root()
         rows = rows if root.x_tocsin_marks else self._telling(rows, went)
         for part in self._parts(rows, root, went):
             content = envelope(part, self._terms if root.x_tocsin_marks else None)
             self._node.objects.release(self._caller, self._query(), Page(tuple(part), False), content, "push")
+            sent = [self._sent(row) for row in part]
+            known = self._node.pushed.known(self._target, [item.key for item in sent])
+            had = {key for key, item in known.items() if item.is_there}
+            self._node.pushed.keep(self._target, [item for item in sent if item.key not in had])
             done = self._taxii.post(content)
-            pushed = [
-                Pushed(
-                    _key(row),
-                    "" if row.version == row.added else moment_text(row.version),
-                    self._marks(row),
-                    hashlib.sha256(row.body).hexdigest(),
-                    Sent.REFUSED if row.id in done.refused else Sent.GIVEN,
-                    receipt=done.refused.get(row.id, done.receipt),
-                )
-                for row in part
-            ]
+            pushed = [_answered(item, done, item.key in had) for item in sent]
             self._node.pushed.keep(self._target, pushed)
-            lost = [item for item in pushed if item.outcome is Sent.REFUSED]
+            lost = [item for item in pushed if item.outcome is not Sent.GIVEN]
             went.given += len(pushed) - len(lost)
             went.refused += len(lost)
             for item in lost:
                 went.tell(f"refused {item.key.id}: {item.receipt}")
             if done.pending:
                 went.tell(f"the peer has not looked at {done.pending:,} yet: {done.receipt}")
+
+    def _sent(self, row: Row) -> Pushed:
+        """Return what is kept of a row that is on its way."""
+        there = "" if row.version == row.added else moment_text(row.version)
+        return Pushed(_key(row), there, self._marks(row), hashlib.sha256(row.body).hexdigest(), Sent.SENT)
 
     def _telling(self, rows: Sequence[Row], went: Went) -> list[Row]:
         """Return the rows that say of themselves how restricted they are, for a peer that can be told in no other way."""
@@ -286,6 +286,14 @@ class Push:
             beside = (carried(row.marks, self._terms, row.parts), *([row.left_out] if row.left_out else []))
             found = self._digests[key] = ".".join(hashlib.sha256(encode(one)).hexdigest() for one in beside)
         return found
+
+
+def _answered(sent: Pushed, done: Acknowledged, was_there: bool) -> Pushed:
+    """Return what became of a version by what the peer says; one that it had before, and refuses to mark anew, it has still."""
+    why = done.why_refused(sent.key.id, sent.key.version if sent.there else None)
+    if not why:
+        return replace(sent, outcome=Sent.GIVEN, receipt=done.receipt)
+    return replace(sent, outcome=Sent.CHANGED if was_there else Sent.REFUSED, receipt=why)
 
 
 def _parts(marks: str) -> str:

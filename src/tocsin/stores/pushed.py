@@ -48,6 +48,8 @@ pushed: Final = Table(
 class Sent(StrEnum):
     """What became of a version at a peer."""
 
+    SENT = "sent"
+    """It is on its way: the peer may have it, and has not said so."""
     GIVEN = "given"
     REFUSED = "refused"
     CHANGED = "changed"
@@ -79,6 +81,11 @@ class Pushed:
     outcome: Sent
     at: int = 0
     receipt: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the peer said that it has it, however it is marked there."""
+        return self.outcome in {Sent.GIVEN, Sent.CHANGED}
 
 
 class PushStore:
