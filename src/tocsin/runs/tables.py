@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 import pyarrow as pa
+from msgspec.structs import replace
 
 from tocsin.errors import TableError
 from tocsin.runs.shares_file import SharedTable
@@ -75,6 +76,10 @@ class Release(msgspec.Struct, frozen=True):
     def at(self, version: int) -> list[File]:
         """Return the files of a version."""
         return [file for file in self.files if file.version <= version]
+
+    def alone(self) -> Release:
+        """Return it without the versions before it, of whose rows fewer may look alike."""
+        return replace(self, first=self.version, made=self.made[-1:], files=[File(it.piece, self.version) for it in self.files])
 
     def is_held_back(self, k: int) -> bool:
         """Tell whether fewer than so many rows or subjects look alike in it, or were not counted."""
@@ -247,6 +252,7 @@ class Tables:
         names = [name for name in sources.values() if name]
         smallest = counter.count(given.grant.k).smallest if counter else None
         made = self._next(last, schema, names, pieces, (source.fingerprint, sources, smallest))
+        made = made if counter is None else made.alone()
         self._store.put(given.policy, msgspec.json.encode(made))
         keep_only(folder, {file.piece.name for file in made.files})
         return made

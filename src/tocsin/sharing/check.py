@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tocsin.errors import RulebookError
 from tocsin.rules.yaml_maps import Trail
-from tocsin.sharing.decisions import Caller, grants, is_over, members, related, ways
+from tocsin.sharing.decisions import SIGHTING, TABLE, Caller, grants, is_over, members, related, ways
 from tocsin.sharing.markings import Tlp
 from tocsin.sharing.rulebook import COMMUNITY, EVERYONE, Action, Kind, Rule, Rulebook
 from tocsin.sharing.widening import contains, expiries
@@ -109,6 +109,15 @@ def _without_effect(rule: Rule, trail: Trail) -> Iterator[RulebookError]:
             if given:
                 message = f"{key!r} has no effect in the rule {rule.id!r}, which lets recipients write"
                 yield _finding("B021", message, (*trail, key), "take it out")
+    elif TABLE in rule.of.types and rule.tables is None:
+        message = f"the rule {rule.id!r} is about tables and gives none"
+        yield _finding("B021", message, (*trail, "types"), "'tables' names tables, and says how they are given")
+    elif rule.of.types and rule.tables is not None and TABLE not in rule.of.types:
+        message = f"'tables' has no effect in the rule {rule.id!r}, whose types leave tables out"
+        yield _finding("B021", message, (*trail, "tables"), f"add {TABLE} to 'types', or take it out")
+    elif rule.k > 1 and rule.of.types and SIGHTING not in rule.of.types and rule.tables is None:
+        message = f"'k' has no effect in the rule {rule.id!r}, which is neither about sightings nor about tables"
+        yield _finding("B021", message, (*trail, "k"), "take it out")
     if rule.pseudonyms and rule.k == 1:
         message = f"'pseudonyms' has no effect in the rule {rule.id!r}, which gives sightings themselves"
         yield _finding("B021", message, (*trail, "pseudonyms"), "give it a 'k': sightings are then counted")

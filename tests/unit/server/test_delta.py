@@ -262,6 +262,18 @@ def test_a_link_ends_when_its_table_is_held_back(world: World, tmp_path: Path) -
     assert client.get(link).status_code == 403
 
 
+def test_with_a_k_only_the_last_version_is_given(world: World, tmp_path: Path) -> None:
+    """A version in which too few looked alike is not given by itself later, and neither is what a version added."""
+    change_rules(world, rule("{rows: {site: north}, columns: {user: keep}}", more=", k: 2"))
+    assert query(world).json()["errorCode"] == "D006"
+    pq.write_table(pa.table({"site": ["north"] * 2, "user": ["ann", "cyd"], "port": [5, 6]}), tmp_path / "logons/more.parquet")
+    assert sorted(row["user"] for row in rows(world)) == ["ann", "ann", "cyd", "cyd"]
+    for older in ({"version": 0}, {"timestamp": "2000-01-01T00:00:00Z"}):
+        assert query(world, **older).status_code == 400
+    answer = world.client(MEMBER).get(f"{TABLE_URL}/changes?startingVersion=0")
+    assert answer.status_code == 400
+
+
 def test_what_was_made_for_another_rule_is_swept(world: World) -> None:
     """When a rulebook is adopted, files of policies that give nothing to anybody any more are removed; others stay."""
     rows(world)
