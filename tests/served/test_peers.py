@@ -88,6 +88,24 @@ def test_what_a_peer_withdraws_is_withdrawn(community: Community) -> None:
     assert len(markings(b)) == 994 - 3 + 2
 
 
+def test_a_narrower_marking_is_taken_over(community: Community) -> None:
+    """Who pulls learns by `compare_every` that a version is marked more narrowly now, and gives it to nobody who may not."""
+    a, b = community.add("a"), community.add("b")
+    community.subscribe("b", "a", community.serve("a"), compare_every=1)
+    a.post("water-cert", "indicators", indicator(1))
+    a.post("water-cert", "indicators", indicator(2))
+    assert community.sync("b") == (0, "upstream: 2 taken, 0 known, 0 refused\n")
+    assert b.ids("hilltown", "indicators") == [indicator(1)["id"], indicator(2)["id"]]
+    made = indicator(9, Tlp.AMBER_STRICT)
+    kept = {key: made[key] for key in ("spec_version", "created", "modified", "object_marking_refs")}
+    about = {"name": "x", "published": made["created"], "object_refs": [indicator(1)["id"]]}
+    name = made["id"].replace("indicator", "report")
+    a.post("water-cert", "indicators", indicator(1), {"type": "report", "id": name, **kept, **about})
+    time.sleep(1.1)
+    assert community.sync("b")[0] == 0
+    assert b.ids("hilltown", "indicators") == [indicator(2)["id"]]
+
+
 def test_a_run_that_is_killed(community: Community) -> None:
     """However often the program is killed while it takes in pages, in the end all is there, once."""
     a, b = community.add("a", page="20"), community.add("b")

@@ -1,4 +1,6 @@
-"""Withdraw what a peer withdrew: TAXII has no word for it, so its manifest is compared with what came from it.
+"""Withdraw what a peer withdrew, and narrow what it marks more narrowly now: TAXII has no word for either.
+
+So the manifest of the peer is compared with what came from it, and a peer that tells markings is read again from its beginning.
 
 Only what the peer's organisation has in the collection is looked at. Of the manifest 64 bits are held for each version, so that
 a million of them fit; two that share them keep an object here that is withdrawn there, and never withdraw another.
@@ -11,7 +13,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
 
-from tocsin.errors import PeerError
+from tocsin.errors import NodeError, PeerError, UsageError
+from tocsin.runs.intake import take_in
 from tocsin.runs.outbound import Outbound
 from tocsin.runs.peer_taxii import TaxiiPeer
 from tocsin.runs.pull import Came, Pull
@@ -24,7 +27,7 @@ _BYTES: Final = 8
 
 
 def mirror(pull: Pull, outbound: Outbound, came: Came) -> None:
-    """Compare with the peer when it is time to, and withdraw here what it has no more.
+    """Compare with the peer when it is time to: withdraw here what it has no more, and take its markings where narrower.
 
     Raises: PeerError, and then nothing was withdrawn; those of the database.
     """
@@ -39,7 +42,28 @@ def mirror(pull: Pull, outbound: Outbound, came: Came) -> None:
             which = Query((pull.collection.alias,), ids=(row.id,), versions=frozenset(), exact=(row.version,))
             gone, _, _ = node.objects.remove(pull.caller, replace(which, spec_versions=(row.spec_version,)))
             came.withdrawn += gone
+    _read_again(pull, outbound)
     node.cursors.see(pull.name, pull.way, _COMPARED, str(began))
+
+
+def _read_again(pull: Pull, outbound: Outbound) -> None:
+    """Take in again what a peer gives that tells how it is marked. What is here already only becomes more restricted.
+
+    What is new there stays new: the cursor is where it was. Raises: PeerError.
+    """
+    read = 0
+    for page in TaxiiPeer(pull.peer.url, pull.peer.remote, outbound).pages(None):
+        if not page.is_marked:
+            return
+        read += page.count
+        if read > pull.peer.most_objects:
+            raise PeerError("N069", f"{pull.name} gives more than {pull.peer.most_objects:,} objects in one run")
+        try:
+            take_in(pull.node, pull.caller, pull.collection, page.body, {"peer": pull.name, "what": "markings"})
+        except (OverflowError, UsageError) as error:
+            if isinstance(error, NodeError):
+                raise
+            raise PeerError("N067", f"{pull.name} gives what is no envelope of objects: {error}") from error
 
 
 def _there(pull: Pull, outbound: Outbound) -> set[bytes]:
