@@ -13,6 +13,7 @@ import yaml
 
 from node_samples import opened
 from table_samples import rule, rulebook, shares, write_table
+from tocsin.runs.node import NODE_FILE, RULEBOOK
 
 GIVES = rule("{rows: {site: north}, columns: {site: keep, user: token, address: prefix}, subject: user}", more=", k: 2")
 Done = subprocess.CompletedProcess[str]
@@ -63,6 +64,22 @@ def test_preview_of_the_owner_and_of_nobody(folder: Path) -> None:
     done = call("node", "preview", folder, "hilltown")
     assert done.returncode == 0, done.stderr
     assert "hilltown gets nothing of it" in done.stdout
+
+
+def test_preview_of_a_table_that_is_not_adopted(folder: Path) -> None:
+    """A table that is new in node.yml is given to nobody, and why is told; it can be seen as it would be."""
+    path = folder / NODE_FILE
+    path.write_text(path.read_text().replace("{logons: ../logons}", "{logons: ../logons, more: ../logons}"))
+    done = call("node", "preview", folder, "water-cert", "events/more")
+    assert (
+        f"events/default.more: water-cert gets nothing of it: it is not adopted yet ('tocsin node adopt {folder}')"
+        in done.stdout
+    )
+    done = call("node", "preview", folder, "water-cert", "events/more", "--rulebook", folder / RULEBOOK)
+    assert "events/default.more: 3 rows for water-cert, as its owner" in done.stdout
+    assert "with the shares of node.yml" in call("node", "adopt", folder).stdout
+    done = call("node", "preview", folder, "water-cert", "events/more")
+    assert "events/default.more: 3 rows for water-cert, as its owner" in done.stdout
 
 
 def test_preview_of_another_rulebook(folder: Path, tmp_path: Path) -> None:

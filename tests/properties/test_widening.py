@@ -15,7 +15,7 @@ from tocsin.sharing.decisions import TABLE, Caller, Label, counted, decide
 from tocsin.sharing.markings import PAP_2, TLP_2, Pap, Tlp, read_refs
 from tocsin.sharing.rulebook import Action, Organisation, Rule, Rulebook, Selection
 from tocsin.sharing.table_policies import Change, Shown, TablePolicy
-from tocsin.sharing.tables import table_grant
+from tocsin.sharing.tables import Books, Listed, table_grant, tables_gained
 from tocsin.sharing.widening import compare
 
 DAYS = [TODAY + timedelta(days) for days in (0, 1, 2, 5, 8, 9, 10)]
@@ -137,6 +137,45 @@ def test_tables_are_given_as_grants_say(change: tuple[Rulebook, Rulebook]) -> No
     old, new = change
     found = [gain for gain in compare(old, new, TODAY).gains if gain.types[:1] in {("the table t",), ("the table u",)}]
     assert bool(found) == (newly_given_table(old, new) is not None), [str(gain) for gain in found]
+
+
+@st.composite
+def listings(draw: st.DrawFn) -> tuple[Listed, ...]:
+    """Give a table or two, each listed with an owner and markings."""
+    stamps = st.lists(st.sampled_from((*TLP_2.values(), *PAP_2.values(), *MARKINGS)), max_size=2).map(tuple)
+    names = draw(st.sampled_from((("t",), ("t", "u"))))
+    return tuple(Listed(COLLECTIONS[0], name, draw(st.sampled_from(ORGANISATIONS)), draw(stamps)) for name in names)
+
+
+def newly_seen(old: Books, new: Books) -> set[tuple[str, str]]:
+    """Return who newly gets which table, or gets it otherwise, on some day, by asking for each."""
+    callers = [Caller(name, purposes) for name, purposes in product(ORGANISATIONS, ((), *((name,) for name in PURPOSES)))]
+    known = {item.name: item for item in old.tables}
+    found = set()
+    for day, caller, table in product(DAYS, callers, new.tables):
+        has = table_grant(new.book, caller, table.label(new.book), table.name, day)
+        before = known.get(table.name)
+        had = table_grant(old.book, caller, before.label(old.book), table.name, day) if before else None
+        had_all = had is not None and had.policy is None
+        if has and not had_all and (had is None or had.policy != has.policy or had.k > has.k):
+            found.add((caller.organisation, table.name))
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(table_changes(), listings(), listings())
+def test_shares_that_change_give_as_grants_say(
+    change: tuple[Rulebook, Rulebook], before: tuple[Listed, ...], after: tuple[Listed, ...]
+) -> None:
+    """Another owner or marking of a table, or a new table, widens if, and only if, somebody gets more of it."""
+    old, new = Books(change[0], before), Books(change[1], after)
+    found = list(tables_gained(old, new, TODAY))
+    listed_otherwise = {item.name for item in set(after) - set(before)}
+    seen = newly_seen(old, new)
+    told = {(gain.organisation, gain.types[0].removeprefix("the table ")) for gain in found}
+    assert told == {item for item in seen if item[1] in listed_otherwise}, [str(gain) for gain in found]
+    assert not seen or found or compare(old.book, new.book, TODAY).widens
+    assert not list(tables_gained(new, new, TODAY))
 
 
 def test_the_order_of_rules_shows_more_of_a_table() -> None:

@@ -136,8 +136,9 @@ def revoke(folder: Path, token_id: str) -> None:
     help="Approve a change that widens access, with your own token: TOCSIN_TOKEN, asked for, or a line of standard input.",
 )
 def adopt(folder: Path, approve: bool) -> int:
-    """Take rulebook.yml in force. What widens access needs the approval of two people; then exit code 10 until both gave it.
+    """Take rulebook.yml and the shares of node.yml in force.
 
+    What widens access needs the approval of two people; then the exit code is 10 until both gave it.
     As long as the node has taken and given nothing, it is being set up, and nobody has to approve.
     """
     need_node()
@@ -153,6 +154,7 @@ def adopt(folder: Path, approve: bool) -> int:
             if access is None:
                 raise NodeError("N040", "the token is unknown, expired or revoked", hint="take one that was issued to you")
         done = take(opened, access)
+        shares = ", with the shares of node.yml" if opened.tables.all else ""
     finally:
         opened.close()
     for problem in done.problems:
@@ -160,10 +162,11 @@ def adopt(folder: Path, approve: bool) -> int:
     for sentence in (*map(str, done.widening.gains), *done.widening.others):
         click.echo(safe_text(f"  {sentence}"))
     if done.in_force:
-        click.echo(f"rulebook.yml {'was in force already' if done.was_in_force else 'is in force now'}: {done.digest[:16]}")
+        when = "was in force already" if done.was_in_force else "is in force now"
+        click.echo(f"rulebook.yml {when}: {done.digest[:16]}{shares}")
         return 0
     given = f"; {safe_text(', '.join(done.holders))} did" if done.holders else ""
-    click.echo(f"rulebook.yml widens access, and is not in force until {APPROVERS} people approve it{given}.")
+    click.echo(f"The change widens access, and is not in force until {APPROVERS} people approve it{given}.")
     click.echo(f"Each of them: tocsin node adopt {folder} --approve")
     return EXIT_WIDENS
 

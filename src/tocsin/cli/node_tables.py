@@ -74,7 +74,11 @@ def profile(folder: Path, organisation: str, output: Path, **options: Any) -> No
 @click.argument("organisation")
 @click.argument("table", required=False, metavar="[SHARE/TABLE]")
 @click.option("--purpose", "purposes", multiple=True, help="Purpose for which it asks (repeatable).")
-@click.option("--rulebook", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Another than the one in force.")
+@click.option(
+    "--rulebook",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another than the one in force, with the shares as node.yml has them now.",
+)
 @click.option("--rows", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many rows to show.")
 def preview(folder: Path, organisation: str, table: str | None, **options: Any) -> int:
     """Show what ORGANISATION would get of a table, or of all: its rows, and how many look alike. Nothing is released.
@@ -89,15 +93,18 @@ def preview(folder: Path, organisation: str, table: str | None, **options: Any) 
     opened = open_node(folder)
     try:
         path = options["rulebook"]
-        book = load_rulebook(path, opened.file.holding()) if path else opened.rules.book
+        proposed = opened.tables.proposed(load_rulebook(path, opened.file.holding())) if path else None
+        books = proposed or opened.rules.books
         caller = Caller(organisation, tuple(sorted(set(options["purposes"]))))
-        check_caller(book, caller)
+        check_caller(books.book, caller)
         held = False
         found = 0
         for share, name in _asked(opened, table):
-            given = opened.tables.find(caller, share, name, book)
+            given = opened.tables.find(caller, share, name, books)
             if given is None:
-                click.echo(f"{share}/{name}: {safe_text(organisation)} gets nothing of it\n")
+                known = (share, name) in [(item.share, item.name) for item in books.tables]
+                why = "" if known else f": it is not adopted yet ('tocsin node adopt {folder}')"
+                click.echo(f"{share}/{name}: {safe_text(organisation)} gets nothing of it{why}\n")
                 continue
             found += 1
             seen = opened.tables.preview(given, options["rows"])

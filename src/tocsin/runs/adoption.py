@@ -1,8 +1,11 @@
-"""Take a node's `rulebook.yml` in force. A change that widens access needs two people, each with a token of their own."""
+"""Take a node's `rulebook.yml` in force, with the shares of `node.yml`: both decide who gets what.
+
+A change that widens access needs two people, each with a token of their own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -14,12 +17,13 @@ from tocsin.runs.node import RULEBOOK, Node
 from tocsin.sharing.check import check
 from tocsin.sharing.decisions import Caller
 from tocsin.sharing.parse_rulebook import load_rulebook
-from tocsin.sharing.rulebook import Rulebook, digest
+from tocsin.sharing.rulebook import digest
+from tocsin.sharing.tables import Books, tables_gained
 from tocsin.sharing.widening import Widening, compare
 from tocsin.stores import record
 from tocsin.stores.database import writing
 from tocsin.stores.grants import refresh
-from tocsin.stores.rulebooks import Approval, approvals, approve, digest_in_force, put_in_force
+from tocsin.stores.rulebooks import Approval, Rules, approvals, approve, digest_in_force, digest_of_both, put_in_force
 from tocsin.stores.tokens import Access, Role
 
 APPROVERS: Final = 2
@@ -30,8 +34,9 @@ _USED: Final = {Kind.WRITE, Kind.RELEASE}
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What became of a rulebook: whether it is `in_force`, and was before; what it widens, and who approved it so far.
+    """What became of a rulebook and the shares: whether they are `in_force`, and were before, and what they widen.
 
+    `digest` is the rulebook's. `holders` are those who approved the change so far.
     `setup` says that the node had taken and given nothing yet, so that nobody had to approve. `problems` are contradictions in
     the rulebook, with their places: no marking is given away by them, but a rule does not do what it says.
     """
@@ -52,58 +57,72 @@ def adopt(node: Node, access: Access | None = None) -> Adoption:
     """
     path = node.folder / RULEBOOK
     text = path.read_bytes()
-    book = load_rulebook(path, node.file.holding())
-    problems = tuple(placed(check(book, node.today()).problems, text, str(path)))
-    wanted = digest(book)
+    books = node.tables.proposed(load_rulebook(path, node.file.holding()))
+    problems = tuple(placed(check(books.book, node.today()).problems, text, str(path)))
+    wanted = digest(books.book)
     with writing(node.engine) as connection:
-        before = digest_in_force(connection)
-        if before == wanted:
-            return Adoption(wanted, True, True, _NOTHING, (), False, problems)
-        setup = not before or not _is_used(connection)
-        widening = _NOTHING if setup else compare(node.rulebooks.in_force(connection).book, book, node.today())
-        if access is not None and not setup:
-            _approve(node, connection, access, wanted)
-        holders = tuple(item.holder for item in approvals(connection, wanted, before))
-        if widening.widens and len(holders) < APPROVERS:
-            return Adoption(wanted, False, False, widening, holders, setup, problems)
-        done = Adoption(wanted, True, False, widening, holders, setup, problems)
-        _put_in_force(node, connection, book, text, done)
+        before = node.rulebooks.in_force(connection) if digest_in_force(connection) else None
+        setup = before is None or not _is_used(connection)
+        done = Adoption(wanted, True, False, _NOTHING, (), setup, problems)
+        if before is not None and _are_in_force(books, before):
+            return replace(done, was_in_force=True, setup=False)
+        if before is not None and not setup:
+            change = digest_of_both(wanted, books.tables), digest_of_both(before.digest, before.tables)
+            if access is not None:
+                _approve(node, connection, access, before, change)
+            holders = tuple(item.holder for item in approvals(connection, *change))
+            done = replace(done, widening=_widening(before.books, books, node), holders=holders)
+            if done.widening.widens and len(holders) < APPROVERS:
+                return replace(done, in_force=False)
+        _put_in_force(node, connection, books, text, done)
     node.tables.sweep()
     return done
 
 
 def differs(node: Node) -> bool:
-    """Return whether `rulebook.yml` says something else than the rulebook in force. Raises: RulebookError, OSError."""
-    return digest(load_rulebook(node.folder / RULEBOOK)) != node.rules.digest
+    """Return whether `rulebook.yml` or a share of `node.yml` says something else than what is in force. Raises: as `adopt`."""
+    books = node.tables.proposed(load_rulebook(node.folder / RULEBOOK))
+    return not _are_in_force(books, node.rules)
 
 
-def _approve(node: Node, connection: Connection, access: Access, wanted: str) -> None:
+def _are_in_force(books: Books, rules: Rules) -> bool:
+    return digest(books.book) == rules.digest and set(books.tables) == set(rules.tables)
+
+
+def _widening(old: Books, new: Books, node: Node) -> Widening:
+    """Return what newly is given, of objects and of tables."""
+    found = compare(old.book, new.book, node.today())
+    return Widening((*found.gains, *tables_gained(old, new, node.today())), found.others)
+
+
+def _approve(node: Node, connection: Connection, access: Access, before: Rules, change: tuple[str, str]) -> None:
     """Keep the approval of somebody who operates the node, and record it."""
-    operator = node.rulebooks.in_force(connection).book.operator
+    operator = before.book.operator
     if Role.OPERATE not in access.roles or access.caller.organisation != operator:
         hint = f"take a token of {operator} with the role operate"
         raise NodeError("N040", "this token may not approve a rulebook", hint=hint)
     if not access.holder:
         hint = "issue a token with --holder NAME for each person"
         raise NodeError("N040", "this token names nobody, so it cannot tell who approved", hint=hint)
-    before = digest_in_force(connection)
-    approve(connection, Approval(wanted, before, access.holder, operator), node.clock())
-    detail = {"approved": wanted, "instead_of": before, "holder": access.holder, "token": access.token}
+    wanted, instead_of = change
+    approve(connection, Approval(wanted, instead_of, access.holder, operator), node.clock())
+    detail = {"approved": wanted, "instead_of": instead_of, "holder": access.holder, "token": access.token}
     node.journal.note(connection, Kind.APPROVAL, access.caller, detail)
 
 
-def _put_in_force(node: Node, connection: Connection, book: Rulebook, text: bytes, done: Adoption) -> None:
-    """Put a rulebook in force with its grants, and record it under the rulebook that it becomes."""
+def _put_in_force(node: Node, connection: Connection, books: Books, text: bytes, done: Adoption) -> None:
+    """Put a rulebook and tables in force with the grants, and record it under the rulebook that it becomes."""
     before = digest_in_force(connection)
-    put_in_force(connection, book, text, node.clock())
-    refresh(connection, book, done.digest, node.today())
+    put_in_force(connection, books, text, node.clock())
+    refresh(connection, books.book, done.digest, node.today())
     detail = {
         "instead_of": before,
+        "change": digest_of_both(done.digest, books.tables),
         "widens": "yes" if done.widening.widens else "no",
         "setup": "yes" if done.setup else "no",
         "approved_by": ", ".join(done.holders),
     }
-    node.journal.note(connection, Kind.RULE_CHANGE, Caller(book.operator), detail)
+    node.journal.note(connection, Kind.RULE_CHANGE, Caller(books.book.operator), detail)
 
 
 def _is_used(connection: Connection) -> bool:

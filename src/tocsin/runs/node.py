@@ -86,7 +86,7 @@ class Node:
         self.sessions = SessionStore(engine, clock, self.journal)
         self.statuses = StatusStore(engine, clock, _STATUS_KEPT_US)
         secret = _read_key(folder / TABLES_KEY)
-        self.tables = Tables(folder, file.tables, ReleaseStore(engine), lambda: self.rules.book, self.today, clock, secret)
+        self.tables = Tables(folder, file.tables, ReleaseStore(engine), lambda: self.rules.books, self.today, clock, secret)
         self.cursors = CursorStore(engine, clock)
         self.pushed = PushStore(engine, clock)
 

@@ -13,6 +13,7 @@ import msgspec
 from tocsin.errors import TableError
 from tocsin.sharing.markings import PAP_2, TLP_2, Pap, Tlp, read_name
 from tocsin.sharing.parse_tables import DEFAULT_SCHEMA, TABLE_NAME
+from tocsin.sharing.tables import Listed
 
 _SHARE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _DEFINITION: Final = re.compile(r"marking-definition--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -29,7 +30,10 @@ class ShareEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class SharedTable:
-    """A table of a share. `name` is `SCHEMA.TABLE`; `refs` are the ids of its markings."""
+    """A table of a share as `node.yml` has it. `name` is `SCHEMA.TABLE`; `refs` are the ids of its markings.
+
+    Who gets it is decided by how it was listed when that was adopted, not by `owner` and `refs` here.
+    """
 
     share: str
     name: str
@@ -37,6 +41,11 @@ class SharedTable:
     owner: str
     refs: tuple[str, ...]
     epoch: int
+
+    @property
+    def listed(self) -> Listed:
+        """Return what of it has to be adopted."""
+        return Listed(self.share, self.name, self.owner, self.refs)
 
     @property
     def schema(self) -> str:

@@ -23,11 +23,10 @@ from msgspec.structs import replace
 
 from tocsin.errors import TableError
 from tocsin.runs.shares_file import SharedTable
-from tocsin.sharing.decisions import TABLE, Caller, Label
-from tocsin.sharing.markings import read_refs
+from tocsin.sharing.decisions import Caller
 from tocsin.sharing.rulebook import Rulebook
 from tocsin.sharing.table_policies import TablePolicy
-from tocsin.sharing.tables import TableGrant, policy_digest, table_grant
+from tocsin.sharing.tables import Books, TableGrant, policy_digest, table_grant
 from tocsin.stores.releases import ReleaseStore
 from tocsin.tables.anonymity import Alike, Counter
 from tocsin.tables.keys import Keys, derive_keys
@@ -101,14 +100,17 @@ class Preview:
 
 
 class Tables:
-    """The tables of a node. `rules` gives the rulebook in force, `today` the day, `clock` microseconds since 1970 UTC."""
+    """The tables of a node: those of `node.yml` that are also listed in force, by how they are listed there.
+
+    `rules` gives the rulebook and the tables in force, `today` the day, `clock` microseconds since 1970 UTC.
+    """
 
     def __init__(
         self,
         folder: Path,
         tables: tuple[SharedTable, ...],
         store: ReleaseStore,
-        rules: Callable[[], Rulebook],
+        rules: Callable[[], Books],
         today: Callable[[], date],
         clock: Callable[[], int],
         secret: bytes,
@@ -126,13 +128,17 @@ class Tables:
 
     def given(self, caller: Caller) -> list[Given]:
         """Return the tables that a caller gets, in the order of their names; whatever rows are in them."""
-        book = self._rules()
-        return [found for table in self.all if (found := self._given(book, caller, table))]
+        books = self._rules()
+        return [found for table in self.all if (found := self._given(books, caller, table))]
 
-    def find(self, caller: Caller, share: str, name: str, book: Rulebook | None = None) -> Given | None:
-        """Return a table as a caller gets it, by another rulebook than the one in force when that is given, or None."""
+    def proposed(self, book: Rulebook) -> Books:
+        """Return a rulebook with the tables as `node.yml` lists them, which may not be in force."""
+        return Books(book, tuple(table.listed for table in self.all))
+
+    def find(self, caller: Caller, share: str, name: str, books: Books | None = None) -> Given | None:
+        """Return a table as a caller gets it, by others than those in force when they are given, or None."""
         table = next((table for table in self.all if (table.share, table.name) == (share, name)), None)
-        return None if table is None else self._given(book or self._rules(), caller, table)
+        return None if table is None else self._given(books or self._rules(), caller, table)
 
     def release(self, given: Given) -> Release:
         """Return what is given of a table now, which is made when rule, key or data changed.
@@ -189,7 +195,7 @@ class Tables:
 
     def sweep(self) -> int:
         """Remove what was made for policies that give nothing to anybody any more; return how many there were."""
-        book = self._rules()
+        book = self._rules().book
         used = {item.policy for table in self.all for item in self._possible(book, table)}
         gone = [policy for policy in self._store.policies() if policy not in used]
         self._store.forget(gone)
@@ -198,9 +204,11 @@ class Tables:
                 shutil.rmtree(path, ignore_errors=True)  # nobody is given what is left; the next sweep tries again
         return len(gone)
 
-    def _given(self, book: Rulebook, caller: Caller, table: SharedTable) -> Given | None:
-        label = Label(table.share, table.owner, TABLE, read_refs(table.refs, book.markings, book.default))
-        grant = table_grant(book, caller, label, table.name, self._today())
+    def _given(self, books: Books, caller: Caller, table: SharedTable) -> Given | None:
+        listed = next((item for item in books.tables if (item.share, item.name) == (table.share, table.name)), None)
+        if listed is None:
+            return None
+        grant = table_grant(books.book, caller, listed.label(books.book), table.name, self._today())
         if grant is None:
             return None
         return Given(table, grant, caller.organisation, self._digest(table, grant.policy, caller.organisation))

@@ -48,7 +48,9 @@ def run_server(folder: Path, listening: Listening, say: Callable[[str], None]) -
     schedule = Schedule(node, say)
     try:
         if differs(node):
-            say(f"rulebook.yml is not the rulebook in force: 'tocsin node adopt {folder}' tells the change and adopts it")
+            say(
+                f"rulebook.yml or a share of node.yml is not what is in force: 'tocsin node adopt {folder}' tells and adopts it"
+            )
         host, port = split_address(listening.address or node.file.listen)
         check_protected(host, listening)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

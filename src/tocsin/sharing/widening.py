@@ -28,7 +28,7 @@ _OTHER: Final = ""
 class Gain:
     """What an organisation newly may, from a day on, by a rule; an empty part means all, or any other than those named.
 
-    `purpose` is empty for what needs none. `own` is what a new organisation put here itself.
+    `purpose` is empty for what needs none. `own` is what a new organisation put here itself, or a table that becomes its own.
     """
 
     organisation: str
@@ -44,6 +44,8 @@ class Gain:
 
     def __str__(self) -> str:
         """Return a sentence."""
+        if self.own and self.types:
+            return f"{self.organisation} becomes the owner of {self.types[0]} in {self.collections[0]}, and gets all of it"
         if self.own:
             return f"{self.organisation} becomes an organisation of the rulebook, and may read what it put here itself"
         of = f" of {', '.join(self.owners)}" if self.owners else ""

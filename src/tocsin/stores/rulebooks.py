@@ -1,31 +1,42 @@
-"""The rulebook in force, and who approved which other: in the database, so that grants change with it or not at all."""
+"""The rulebook and the tables in force, and who approved which others: in the database, so that grants change with them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from tocsin.errors import RulebookError
 from tocsin.sharing.parse_rulebook import parse_rulebook
 from tocsin.sharing.rulebook import Rulebook, digest
+from tocsin.sharing.tables import Books, Listed
 from tocsin.stores import schema, state
 
 _STATE: Final = "rulebook"
+_TABLES: Final = "tables"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A rulebook and its digest."""
+    """A rulebook, its digest, and the tables that are listed under it."""
 
     book: Rulebook
     digest: str
+    tables: tuple[Listed, ...]
+
+    @property
+    def books(self) -> Books:
+        """Return what decides who gets which table."""
+        return Books(self.book, self.tables)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """That somebody approved a rulebook in place of another: by digest, and who it was."""
+    """That somebody approved a rulebook and its tables in place of others: by `digest_of_both`, and who it was."""
 
     rulebook: str
     instead_of: str
@@ -42,7 +53,10 @@ class Rulebooks:
     def in_force(self, connection: Connection) -> Rules:
         """Return the rulebook that is in force for a transaction. Raises: RulebookError B001 when there is none that reads."""
         found = digest_in_force(connection)
+        listed = _tables_in_force(connection)
         last = self._last
+        if last is not None and last.digest == found and last.tables != listed:
+            self._last = last = Rules(last.book, found, listed)
         if last is None or last.digest != found:
             text = connection.execute(select(schema.rulebook.c.text).where(schema.rulebook.c.digest == found)).scalar()
             if text is None:
@@ -52,7 +66,7 @@ class Rulebooks:
             book, problems = parse_rulebook(text, "the rulebook in force")
             if problems:
                 raise problems[0]
-            self._last = last = Rules(book, found)
+            self._last = last = Rules(book, found, listed)
         return last
 
 
@@ -61,12 +75,24 @@ def digest_in_force(connection: Connection) -> str:
     return state.get(connection, _STATE) or ""
 
 
-def put_in_force(connection: Connection, book: Rulebook, text: bytes, moment_us: int) -> str:
-    """Put a rulebook in force and return its digest; approvals of others fall. Grants are made anew by who asks next."""
-    found = digest(book)
+def _tables_in_force(connection: Connection) -> tuple[Listed, ...]:
+    text = state.get(connection, _TABLES)
+    return msgspec.json.decode(text, type=tuple[Listed, ...]) if text else ()
+
+
+def digest_of_both(rulebook: str, tables: Iterable[Listed]) -> str:
+    """Return the digest of a rulebook, by its own, and of the tables that are listed; without any it is the rulebook's own."""
+    listed = sorted(tables)
+    return sha256(msgspec.json.encode([rulebook, listed])).hexdigest() if listed else rulebook
+
+
+def put_in_force(connection: Connection, books: Books, text: bytes, moment_us: int) -> str:
+    """Put a rulebook and tables in force and return its digest; approvals fall. Grants are made anew by who asks next."""
+    found = digest(books.book)
     connection.execute(delete(schema.rulebook).where(schema.rulebook.c.digest == found))
     connection.execute(insert(schema.rulebook).values(digest=found, text=text, at=moment_us))
     state.put(connection, _STATE, found)
+    state.put(connection, _TABLES, msgspec.json.encode(sorted(books.tables)).decode())
     connection.execute(delete(schema.approval))
     return found
 
@@ -91,4 +117,4 @@ def approvals(connection: Connection, rulebook: str, instead_of: str) -> list[Ap
     return [Approval(row.rulebook, row.instead_of, row.holder, row.organisation) for row in rows]
 
 
-__all__ = ["Approval", "Rulebooks", "Rules", "approvals", "approve", "digest_in_force", "put_in_force"]
+__all__ = ["Approval", "Rulebooks", "Rules", "approvals", "approve", "digest_in_force", "digest_of_both", "put_in_force"]

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from node_samples import EXAMPLE, World, indicator, objects_url, opened
+from table_samples import rule, rulebook, shares, write_table
 from tocsin.errors import NodeError, RulebookError
 from tocsin.records.entry import Entry, Kind, decode
 from tocsin.runs.adoption import adopt, differs
 from tocsin.runs.new_node import init_node
-from tocsin.runs.node import RULEBOOK, open_node
+from tocsin.runs.node import NODE_FILE, RULEBOOK, open_node
+from tocsin.sharing.decisions import Caller
 from tocsin.sharing.markings import Tlp
 from tocsin.stores import record
 from tocsin.stores.database import reading
@@ -112,6 +114,58 @@ def test_an_approval_is_of_one_change(world: World) -> None:
     assert adopt(world.node).in_force
     change(world, WIDER)
     assert adopt(world.node, person(world, "bob")).holders == ("bob",)
+
+
+_SHARED = rulebook(rule("{columns: {port: keep}}", to="riverdale-water", more=", up_to: TLP:GREEN"))
+
+
+def test_shares_that_give_more_wait_for_two_people(tmp_path: Path) -> None:
+    """A looser marking, another owner and a new table of node.yml give nobody more before two people approved them."""
+    write_table(tmp_path / "logons", {"port": [22]})
+    listed = shares(tmp_path / "logons")
+    red = listed.replace("TLP:GREEN", "TLP:RED")
+    more = listed.replace("tables: {", f"tables: {{more: {tmp_path / 'logons'}, ")
+    with opened(tmp_path / "node", _SHARED, shares=red) as world:
+        world.post("water-cert", "indicators", indicator(1, Tlp.GREEN))
+    for changed, told in (
+        (listed, "riverdale-water may read the table default.logons of water-cert in events (TLP:GREEN)"),
+        (red.replace("water-cert", "hilltown"), "hilltown becomes the owner of the table default.logons in events"),
+        (more.replace("TLP:GREEN", "TLP:RED"), "water-cert becomes the owner of the table default.more in events"),
+    ):
+        set_shares(tmp_path / "node", changed)
+        with opened(tmp_path / "node") as world:  # which asks for the change to be adopted
+            assert differs(world.node)
+            found = adopt(world.node)
+            assert not found.in_force
+            assert any(str(gain).startswith(told) for gain in found.widening.gains), [str(it) for it in found.widening.gains]
+            assert not any(world.node.tables.given(Caller(name)) for name in ("riverdale-water", "hilltown"))
+            assert [item.table.name for item in world.node.tables.given(Caller("water-cert"))] == ["default.logons"]
+    set_shares(tmp_path / "node", listed)
+    with opened(tmp_path / "node") as world:
+        adopt(world.node, person(world, "alice"))
+        assert adopt(world.node, person(world, "bob")).in_force
+        assert last(world).detail["approved_by"] == "alice, bob"
+        assert not differs(world.node)
+        assert len(world.node.tables.given(Caller("riverdale-water"))) == 1
+
+
+def test_shares_that_give_less_hold_when_they_are_adopted(tmp_path: Path) -> None:
+    """A narrower marking is in force for a node that runs, without anybody's approval, as soon as it is adopted."""
+    write_table(tmp_path / "logons", {"port": [22]})
+    with opened(tmp_path / "node", _SHARED, shares=shares(tmp_path / "logons")) as world:
+        world.post("water-cert", "indicators", indicator(1, Tlp.GREEN))
+        assert len(world.node.tables.given(Caller("riverdale-water"))) == 1
+        set_shares(tmp_path / "node", shares(tmp_path / "logons").replace("TLP:GREEN", "TLP:RED"))
+        with opened(tmp_path / "node") as other:
+            assert (last(other).kind, last(other).detail["widens"]) == (Kind.RULE_CHANGE, "no")
+        assert world.node.tables.given(Caller("riverdale-water")) == []
+
+
+def set_shares(folder: Path, value: str) -> None:
+    """Write other shares into the file of a node."""
+    path = folder / NODE_FILE
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("shares:")]
+    path.write_text("\n".join([f"shares: {value}", *kept]) + "\n")
 
 
 @pytest.mark.parametrize("roles", [(Role.READ, Role.WRITE), (Role.OPERATE,)])
