@@ -85,6 +85,7 @@ CODES: Final[dict[str, str]] = {
     "B019": "a purpose or group is not used",
     "B020": "a rule gives to an organisation outside the community",
     "B021": "a key of a rule has no effect",
+    "B022": "a rule is about what nobody may put here",
     "B031": "the question cannot be asked of this rulebook or bundle",
     "I001": "a file of indicators cannot be read",
     "I002": "a file of indicators is of another form",

@@ -6,16 +6,20 @@ what cannot be; warnings are parts that have no effect, or an effect that is eas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tocsin.errors import RulebookError
 from tocsin.rules.yaml_maps import Trail
 from tocsin.sharing.decisions import SIGHTING, TABLE, Caller, grants, is_over, members, related, ways
 from tocsin.sharing.markings import Tlp
 from tocsin.sharing.rulebook import COMMUNITY, EVERYONE, Action, Kind, Rule, Rulebook
+from tocsin.sharing.table_policies import Condition
 from tocsin.sharing.widening import contains, expiries
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?Z?)?")
 
 
 class Checked(NamedTuple):
@@ -36,9 +40,12 @@ def check(book: Rulebook, today: date) -> Checked:
             warnings.append(_finding("B014", message, (*trail, "expires"), "take it out, or give it a later day"))
             continue
         problems += [*_broken_markings(book, rule, trail), *_processors(rule, trail)]
-        problems += _never(book, rule, trail, today)
+        never = list(_never(book, rule, trail, today))
+        problems += [*never, *_without_rows(rule, trail)]
         warnings += [*_reaches_nobody(book, rule, trail, today), *_outsiders(book, rule, trail, today)]
         warnings += _without_effect(rule, trail)
+        if not never:
+            warnings += _owners_without_objects(book, rule, trail, today)
     return Checked(problems, [*warnings, *_shadowed(book, today)])
 
 
@@ -55,6 +62,39 @@ def _never(book: Rulebook, rule: Rule, trail: Trail, today: date) -> Iterator[Ru
     elif rule.may is Action.READ and len(reached) == 1 and rule.of.owners == tuple(reached):
         message = f"the rule {rule.id!r} can never apply: {reached[0]} may read what it put here itself without a rule"
         yield _finding("B010", message, (*trail, "owners"), "name whose information is meant, or take the rule out")
+
+
+def _without_rows(rule: Rule, trail: Trail) -> Iterator[RulebookError]:
+    """Yield tables of which a rule can never give a row: what is chosen ends before it begins."""
+    for name, policy in (rule.tables or {}).items():
+        for condition in policy.rows:
+            if _is_never(condition):
+                message = f"the rule {rule.id!r} can never give a row of {name}: {condition.column} ends before it begins"
+                place: Trail = (*trail, "tables", name, "rows", condition.column)
+                yield _finding("B010", message, place, "'from' is the least that is given, 'below' the first that is not")
+
+
+def _is_never(condition: Condition) -> bool:
+    """Return whether no value can fit. Texts are compared when they are dates or moments of one form, since columns differ."""
+    least, below = condition.at_least, condition.below
+    if isinstance(least, (int, float)) and isinstance(below, (int, float)):
+        return least >= below
+    if isinstance(least, str) and isinstance(below, str) and len(least) == len(below):
+        return bool(_MOMENT.fullmatch(least) and _MOMENT.fullmatch(below)) and least >= below
+    return False
+
+
+def _owners_without_objects(book: Rulebook, rule: Rule, trail: Trail, today: date) -> Iterator[RulebookError]:
+    """Yield that a rule is about what organisations put here, none of whom may put anything there."""
+    if rule.may is Action.WRITE or not rule.of.owners or rule.tables is not None:
+        return
+    for owner in rule.of.owners:
+        for grant in grants(book, Caller(owner, tuple(book.purposes)), today, Action.WRITE):
+            parts = zip(grant.rule.of.parts(), rule.of.parts(), strict=True)
+            if all(not one or not other or set(one) & set(other) for one, other in parts):
+                return
+    message = f"the rule {rule.id!r} is about what {', '.join(rule.of.owners)} put here, and no rule lets them"
+    yield _finding("B022", message, (*trail, "owners"), "give the owner a rule with 'may: write', or name another")
 
 
 def _broken_markings(book: Rulebook, rule: Rule, trail: Trail) -> Iterator[RulebookError]:

@@ -97,6 +97,7 @@ def test_problems(rule: str, code: str, trail: tuple[object, ...], message: str)
         (f"to: [cert], processors: true, permission: x, {RULE}", "B015", ("rules", 2, "processors"), "is processor of its"),
         (f"to: [mill, shop], {RULE}", "B020", ("rules", 2, "to", 1), "to shop, which is no member of the community"),
         ("to: [cert], may: write, purposes: [detect]", "B021", ("rules", 2, "purposes"), "'purposes' has no effect"),
+        (f"to: [mill], owners: [cert], {RULE}", "B022", ("rules", 2, "owners"), "is about what cert put here"),
         ("to: [cert], may: write, k: 3", "B021", ("rules", 2, "k"), "'k' has no effect"),
     ],
 )
@@ -125,6 +126,36 @@ def test_warnings_of_rules(rule: str, code: str, trail: tuple[object, ...], mess
 def test_parts(old: str, new: str, expected: tuple[list[str], list[str]]) -> None:
     """Parts that have expired, are empty or are not used are told, with what follows for rules."""
     assert codes(check(parse(SMALL.replace(old, new, 1)), TODAY)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_told"),
+    [
+        ("{port: {from: 5, below: 1}}", True),
+        ("{port: {from: 5, below: 5}}", True),
+        ("{port: {from: 1, below: 5}}", False),
+        ("{at: {from: 2030-02-01, below: 2030-01-01}}", True),
+        ("{at: {from: 2030-01-01, below: 2030-01-01T08:00:00Z}}", False),
+        ("{at: {from: 2030-01-01}}", False),
+        ("{name: {from: b, below: a}}", False),
+    ],
+)
+def test_rows_that_cannot_be(rows: str, is_told: bool) -> None:
+    """A table whose rows end before they begin is a contradiction; texts that may be numbers are left alone."""
+    table = f"tables: {{logons: {{rows: {rows}, columns: {{port: keep}}}}}}"
+    found = check(parse(f"{SMALL}  - {{id: third, to: [mill], collections: [events], types: [table], {table}}}\n"), TODAY)
+    assert [(item.code, item.trail[:5]) for item in found.problems] == [
+        ("B010", ("rules", 2, "tables", "default.logons", "rows")) for _ in range(is_told)
+    ]
+    assert found.warnings == []
+
+
+def test_owners_who_may_write() -> None:
+    """One owner of several that may write where the rule holds is enough; one that may write elsewhere is not."""
+    about = "  - {id: third, to: [shop], owners: [cert, mill], collections: [warnings], up_to: TLP:CLEAR}\n"
+    for there, expected in (("warnings", []), ("indicators", ["B022"])):
+        puts = f"  - {{id: puts, may: write, to: [mill], collections: [{there}]}}\n"
+        assert codes(check(parse(SMALL + about + puts), TODAY)) == ([], expected)
 
 
 def test_a_circle_is_told_once() -> None:
