@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from unittest import mock
 from urllib.parse import urlencode
 from uuid import UUID
@@ -35,6 +35,7 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Message
 
 from node_samples import AGGREGATE, DAY_US, TAXII, Clock, configure, objects_url
+from tocsin.feeds.carried import ASKS_MARKS
 from tocsin.feeds.interface import Incoming, Rejected, Terms
 from tocsin.feeds.reference import spread_naively
 from tocsin.feeds.spreading import links
@@ -47,6 +48,7 @@ from tocsin.sharing.decisions import Caller, Label, counted
 from tocsin.sharing.markings import PAP_2, TLP_2, Marks, Pap, Tlp, read_marks
 from tocsin.sharing.moments import moment_text
 from tocsin.sharing.rulebook import Action, Organisation, Rule, Rulebook, Selection, digest
+from tocsin.sharing.tables import Books
 from tocsin.stores import schema, statuses
 from tocsin.stores.database import reading, writing
 from tocsin.stores.grants import read_marks_text
@@ -78,7 +80,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Ask:
-    """A request; `next` of a page is followed as often as `pages` says. `later` is by how much the clock moves before it."""
+    """A request; `next` of a page is followed as often as `pages` says. `later` is by how much the clock moves before it.
+
+    With `marks` the markings of each object are asked for too.
+    """
 
     who: str
     method: str
@@ -87,6 +92,7 @@ class Ask:
     objects: tuple[str, ...] | None = None
     later: int = SECOND_US
     pages: int = 0
+    marks: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,7 @@ class Side:
         self._source.seed(number)
         headers = [(b"host", b"node.example"), (b"authorization", f"Bearer {self.tokens[caller]}".encode())]
         headers += [] if content is None else [(b"content-type", TAXII.encode())]
+        headers += [(ASKS_MARKS.encode(), b"1")] if ask.marks else []
         with mock.patch.object(statuses, "uuid4", self.uuid):
             return self.loop.run_until_complete(
                 _answered(self.app, ask.method, ask.path, urlencode(parameters), headers, content or b"")
@@ -367,8 +374,8 @@ _RULEBOOK = "{community: Water CERT, operator: ash, organisations: {ash: {name: 
 def come_into_force(node: Node, book: Rulebook) -> None:
     """Put a rulebook in force that was never text."""
     with writing(node.engine) as connection:
-        put_in_force(connection, book, b"", node.clock())
-    node.rulebooks._last = Rules(book, digest(book))
+        put_in_force(connection, Books(book, ()), b"", node.clock())
+    node.rulebooks._last = Rules(book, digest(book), ())
 
 
 @contextmanager
@@ -411,7 +418,7 @@ def objects(draw: st.DrawFn) -> str:
     names = draw(st.lists(st.sampled_from(["name", "name", "count", "type"]), min_size=1, max_size=2, unique=True))
     of_parts = st.sampled_from([TLP_2[Tlp.RED], TLP_2[Tlp.RED], TLP_2[Tlp.AMBER], MARKINGS[0], UNKNOWN])
     marked = [{"selectors": [name], "marking_ref": draw(of_parts)} for name in names]
-    made |= {"granular_markings": marked} if not draw(st.integers(0, 5)) else {}
+    made |= {"granular_markings": marked} if not draw(st.integers(0, 3)) else {}
     made |= {"name": draw(st.sampled_from(["x", "y"]))} if kind == "report" or not draw(st.integers(0, 3)) else {}
     made |= draw(_OF_KIND[kind])
     return json.dumps(made)
@@ -490,6 +497,10 @@ _FILTERS: Mapping[str, st.SearchStrategy[str]] = {
 }
 
 
+_FEW: Final = ("/taxii2/", "/taxii2/api/", "/taxii2/api/collections/", "/taxii2/api/markings/")
+_KEYS: Final = ("/record/key", "/record/witness-key")
+
+
 @st.composite
 def reads(draw: st.DrawFn, who: st.SearchStrategy[str]) -> Ask:
     """Give a request to read, with filters that may not be those of its address."""
@@ -503,13 +514,15 @@ def reads(draw: st.DrawFn, who: st.SearchStrategy[str]) -> Ask:
         collection + "manifest/",
         collection + "manifest/",
         collection + "sightings/",
+        collection + "markings/",
         one,
         one + "versions/",
     ]
-    path = draw(st.sampled_from([*paths, *paths, collection, "/taxii2/api/collections/", "/taxii2/api/", "/taxii2/", one[:-1]]))
+    path = draw(st.sampled_from([*paths, *paths, collection, *_FEW, one[:-1]]))
     names = draw(st.lists(st.sampled_from(sorted(_FILTERS)), unique=True, max_size=3))
     method = draw(st.sampled_from([*["GET"] * 9, "HEAD", "PUT"]))
-    return Ask(draw(who), method, path, tuple((name, draw(_FILTERS[name])) for name in names), later=draw(moves), pages=6)
+    filters = tuple((name, draw(_FILTERS[name])) for name in names)
+    return Ask(draw(who), method, path, filters, later=draw(moves), pages=6, marks=draw(st.booleans()))
 
 
 def statuses_of(steps: tuple[Ask | Turn, ...]) -> list[str]:
@@ -525,10 +538,12 @@ def statuses_of(steps: tuple[Ask | Turn, ...]) -> list[str]:
 
 def whole_probes(who: str, steps: tuple[Ask | Turn, ...]) -> Iterator[Ask]:
     """Yield requests for all that there is, in small pages and large."""
+    yield from (Ask(who, "GET", path) for path in (*_FEW, *_KEYS))
     for base in map(objects_url, (*COLLECTIONS, AGGREGATE)):
         yield Ask(who, "GET", base, (("limit", "1"), ("match[version]", "all")), pages=40)
         yield Ask(who, "GET", base.replace("objects/", "manifest/"), (("limit", "2"), ("match[version]", "all")), pages=40)
-        yield Ask(who, "GET", base)
+        yield Ask(who, "GET", base, marks=True)
+        yield Ask(who, "GET", base.replace("objects/", "markings/"))
         yield Ask(who, "GET", base.replace("objects/", "sightings/"), (("limit", "1"),), pages=40)
     posted = [(step.path, body) for step in steps if isinstance(step, Ask) for body in step.objects or ()]
     for one in sorted({f"{path}{json.loads(body)['id']}/" for path, body in posted}):

@@ -87,7 +87,6 @@ BREAKS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "ranks in the batch": (intake, "_ranks", lambda labels: iter(range(len(labels)))),
     "moments of batches": (objects.ObjectStore, "_next_moment", by_hidden_batches),
     "known ids": (objects, "select_known", known_to_all),
-    "parts of objects": (objects, "redact", lambda body, hidden: body),
 }
 
 
@@ -149,6 +148,27 @@ def test_a_hidden_version_of_a_sighting(monkeypatch: pytest.MonkeyPatch) -> None
     counts = [answer.body for ask, answer in play(script)[0] if "sightings" in ask and answer.status == 200]
     assert [body.partition(b'"count":')[2][:1] for body in counts[:2]] == [b"2", b"3"]
     monkeypatch.setattr(intake, "_for_all", lambda held: held.body)
+    assert difference(script) != ""
+
+
+def hidden_part() -> Script:
+    """Return a script in which the name of an indicator is for nobody else, and the rest of it is for the observer."""
+    everyone = Selection()
+    rules = (Rule("given", ("birch",), everyone, up_to=Tlp.GREEN), Rule("put", ("ash",), everyone, Action.WRITE))
+    book = Rulebook("Water CERT", "ash", {name: Organisation(name, name) for name in ("ash", "birch")}, rules=rules)
+    body = json.loads(made(1, Tlp.GREEN)) | {"name": "x", "granular_markings": [RED_NAME]}
+    url = objects_url("indicators")
+    return Script(book, Caller("birch"), (Ask("ash", "POST", url, objects=(json.dumps(body),)), Ask("birch", "GET", url)))
+
+
+RED_NAME = {"selectors": ["name"], "marking_ref": TLP_2[Tlp.RED]}
+
+
+def test_a_hidden_part_of_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is hidden could as well not be in the object, nor what its markings say of it."""
+    script = hidden_part()
+    assert difference(script) == ""
+    monkeypatch.setattr(objects, "redact", lambda body, hidden: body)
     assert difference(script) != ""
 
 
